@@ -1,0 +1,113 @@
+// Package arch holds architectures as plain data: cell genotypes and the networks made of them.
+package arch
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+)
+
+// Edge applies the operation Op to the state From and adds the result to the node To. States 0 and 1 are
+// the outputs of the two cells before; the intermediate nodes are 2 to 5.
+type Edge struct {
+	Op   string
+	From int
+	To   int
+}
+
+// MarshalJSON writes an edge as [op, from, to].
+func (e Edge) MarshalJSON() ([]byte, error) { return json.Marshal([]any{e.Op, e.From, e.To}) }
+
+// UnmarshalJSON reads an edge from [op, from, to].
+func (e *Edge) UnmarshalJSON(b []byte) error {
+	var parts []json.RawMessage
+	if err := json.Unmarshal(b, &parts); err != nil {
+		return fmt.Errorf("edge: expected [op, from, to]: %w", err)
+	}
+	if len(parts) != 3 {
+		return fmt.Errorf("edge: expected [op, from, to], got %d elements", len(parts))
+	}
+	for i, dst := range []any{&e.Op, &e.From, &e.To} {
+		if err := json.Unmarshal(parts[i], dst); err != nil {
+			return fmt.Errorf("edge element %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// Cell is one derived cell. A node's value is the sum of its edges; the output concatenates the nodes of
+// Concat, in order, along the channels.
+type Cell struct {
+	Edges  []Edge `json:"edges"`
+	Concat []int  `json:"concat"`
+}
+
+// Styles of a genotype. They differ in the names of their parameters and in how many edges a node has.
+const (
+	// StyleDARTS has exactly two edges a node (DARTS, 1806.09055).
+	StyleDARTS = "darts"
+	// StyleThreshold has any number of edges a node, nodes without edges do not exist (FairDARTS, 1911.12126).
+	StyleThreshold = "threshold"
+)
+
+// Genotype is the pair of cells that a search in a DARTS-like space derives.
+type Genotype struct {
+	Style  string `json:"style"`
+	Normal Cell   `json:"normal"`
+	Reduce Cell   `json:"reduce"`
+}
+
+// Nodes is the number of intermediate nodes of a DARTS cell.
+const Nodes = 4
+
+// Count returns the number of edges of the cell whose operation is op.
+func (c Cell) Count(op string) int {
+	n := 0
+	for _, e := range c.Edges {
+		if e.Op == op {
+			n++
+		}
+	}
+	return n
+}
+
+// Validate checks indices, order and style; known is the set of operations allowed, nil for any.
+func (g Genotype) Validate(known []string) error {
+	if g.Style != StyleDARTS && g.Style != StyleThreshold {
+		return fmt.Errorf("genotype: style: expected %q or %q, got %q", StyleDARTS, StyleThreshold, g.Style)
+	}
+	for _, side := range []struct {
+		name string
+		cell Cell
+	}{{"normal", g.Normal}, {"reduce", g.Reduce}} {
+		perNode := map[int]int{}
+		for i, e := range side.cell.Edges {
+			if e.To < 2 || e.To >= 2+Nodes || e.From < 0 || e.From >= e.To {
+				return fmt.Errorf("genotype: %s.edges[%d]: from %d to %d is not an edge of a cell with nodes 2 to %d", side.name, i, e.From, e.To, 1+Nodes)
+			}
+			if known != nil && !slices.Contains(known, e.Op) {
+				return fmt.Errorf("genotype: %s.edges[%d]: unknown operation %q, expected one of %v", side.name, i, e.Op, known)
+			}
+			perNode[e.To]++
+		}
+		if len(side.cell.Concat) == 0 {
+			return fmt.Errorf("genotype: %s.concat: expected at least one node", side.name)
+		}
+		for _, n := range side.cell.Concat {
+			if n < 2 || n >= 2+Nodes {
+				return fmt.Errorf("genotype: %s.concat: node %d out of range 2 to %d", side.name, n, 1+Nodes)
+			}
+			if g.Style == StyleThreshold && perNode[n] == 0 {
+				return fmt.Errorf("genotype: %s.concat: node %d has no edges", side.name, n)
+			}
+		}
+		if g.Style == StyleDARTS {
+			for n := 2; n < 2+Nodes; n++ {
+				if perNode[n] != 2 {
+					return fmt.Errorf("genotype: %s: node %d has %d edges, style %q needs 2", side.name, n, perNode[n], g.Style)
+				}
+			}
+		}
+	}
+	return nil
+}
