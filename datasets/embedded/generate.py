@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the embedded CIFAR-10 subset: train_*.webp, test_0.webp, index.csv, BIN_SHA256SUMS.
 
-    pip install pillow==12.0.0
+    pip install pillow==13.0.0
     python3 generate.py DIR
 
 DIR holds CIFAR-10 either in the official binary layout (data_batch_1.bin, ...) or as

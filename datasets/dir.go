@@ -1,0 +1,76 @@
+package datasets
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// DataEnv is the environment variable that names the data folder.
+const DataEnv = "GONAS_DATA"
+
+// ErrNoDataDir means that neither the flag nor the environment names a data folder.
+var ErrNoDataDir = errors.New("no data folder: give -data DIR or set " + DataEnv)
+
+// ResolveDir returns the absolute path of the data folder: flag if it is not empty, else what
+// GONAS_DATA says. A relative path starts at the module's root, the folder with the go.mod found
+// by walking up from the working directory, or at the working directory where there is none. The
+// folder need not exist yet; something there that is no folder is an error, and so is neither
+// being set ([ErrNoDataDir]).
+func ResolveDir(flag string) (string, error) {
+	dir, from := flag, "-data"
+	if dir == "" {
+		dir, from = os.Getenv(DataEnv), DataEnv
+	}
+	if dir == "" {
+		return "", ErrNoDataDir
+	}
+	if !filepath.IsAbs(dir) {
+		root, err := moduleRoot()
+		if err != nil {
+			return "", fmt.Errorf("%s %s: %w", from, dir, err)
+		}
+		dir = filepath.Join(root, dir)
+	}
+	dir = filepath.Clean(dir)
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return "", fmt.Errorf("%s: %s is a file, expected a folder", from, dir)
+	}
+	return dir, nil
+}
+
+// moduleRoot is the nearest folder at or above the working directory that has a go.mod, or else
+// the working directory.
+func moduleRoot() (string, error) {
+	cwd, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for dir := cwd; ; {
+		if info, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil && !info.IsDir() {
+			return dir, nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return cwd, nil
+		}
+		dir = parent
+	}
+}
+
+// Names lists the data sets that [Load] knows.
+func Names() []string { return []string{"embedded", "cifar10", "cifar100"} }
+
+// Load reads a data set by name from a data folder; "embedded" needs none.
+func Load(name, dir string) (train, test *Images, err error) {
+	switch name {
+	case "embedded":
+		return Embedded()
+	case "cifar10":
+		return LoadCIFAR10(dir)
+	case "cifar100":
+		return LoadCIFAR100(dir)
+	}
+	return nil, nil, fmt.Errorf("data set %q: expected one of %q", name, Names())
+}

@@ -1,0 +1,11 @@
+// Package datasets reads the image data that searches and trainings run on, augments it and
+// cuts it into batches.
+//
+// Images are held as bytes in NHWC order ([n, height, width, channels]); batches come out as
+// float32 in the same order. Everything random is a function of a seed, an epoch and a sample's
+// index, so a run is resumed from (seed, epoch, step) alone and does not depend on the number of
+// goroutines.
+//
+// Data folders are found by [ResolveDir]; [Load] opens a data set by name. [Embedded] needs no
+// folder: a small class-balanced part of CIFAR-10 travels in the binary.
+package datasets
