@@ -1,0 +1,13 @@
+package backend
+
+import "unsafe"
+
+// cpuKernels is what this package needs of the CPU kernels.
+type cpuKernels struct {
+	version  string
+	register func(api unsafe.Pointer) error
+	rewrite  func(program string) (string, map[string]int)
+}
+
+// kernels is nil where this binary has none.
+var kernels *cpuKernels

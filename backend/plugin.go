@@ -1,0 +1,325 @@
+//go:build linux && cgo
+
+package backend
+
+/*
+#cgo LDFLAGS: -ldl
+#include <stdlib.h>
+#include "pjrt_abi.h"
+extern int gonas_malloc_tuned;
+*/
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"github.com/gomlx/go-xla/compute/xla"
+	"github.com/gomlx/go-xla/pjrt"
+)
+
+// MallocTuned tells whether the C allocator runs with the settings that suit
+// XLA's large buffers.
+func MallocTuned() bool { return C.gonas_malloc_tuned != 0 }
+
+// session is one opened client of a plug-in with what is put between.
+type session struct {
+	api         *C.gonas_api // the plug-in's own table
+	cache       *diskCache   // nil: no cache
+	environment string       // what the cache's key holds besides program and options
+	rewrite     func(string) (string, map[string]int)
+	platform    string // known once the client is made
+	version     string
+}
+
+var (
+	openLock sync.Mutex
+	opened   int // sessions so far, for their names
+
+	// Clients are known by their address only.
+	clients sync.Map // uintptr → *session
+	// The session being opened, or opened last: whose the next client is.
+	latest atomic.Pointer[session]
+
+	// A plug-in takes each kernel once.
+	registered = map[unsafe.Pointer]error{}
+)
+
+func openXLA(found Found, options Options) (*Backend, error) {
+	openLock.Lock()
+	defer openLock.Unlock()
+	real, err := filepath.EvalSymlinks(found.Path) // $ORIGIN in a plug-in is the true file's folder
+	if err != nil {
+		return nil, fmt.Errorf("XLA plug-in: %w", err)
+	}
+	if err := setEnvironment(found.Kind, real, options.Threads); err != nil {
+		return nil, err
+	}
+
+	path := C.CString(real)
+	defer C.free(unsafe.Pointer(path))
+	var cError *C.char
+	api := C.gonas_open(path, &cError)
+	if api == nil {
+		why := C.GoString(cError)
+		C.free(unsafe.Pointer(cError))
+		return nil, fmt.Errorf("XLA plug-in %s: %s", real, why)
+	}
+	table := C.gonas_interpose(api)
+	if table == nil {
+		return nil, fmt.Errorf("XLA plug-in %s: out of memory", real)
+	}
+
+	info := Info{Kind: found.Kind, PluginPath: found.Path, Source: found.Source}
+	s := &session{api: api}
+	if s.cache, err = chooseCache(options); err != nil {
+		info.CacheError = err.Error()
+		if !errors.Is(err, errCacheOff) {
+			info.Warning = err.Error()
+		}
+	}
+
+	// An absolute name passes go-xla's search by, and its part "cpu" or "cuda"
+	// is how go-xla knows the platform.
+	opened++
+	name := fmt.Sprintf("/gonas-%d/%s", opened, strings.TrimPrefix(found.Kind, "xla-"))
+	latest.Store(s)
+	xla.EnableAutoInstall(false)
+	if err := pjrt.RegisterPreloadedPlugin(name, uintptr(unsafe.Pointer(table))); err != nil {
+		return nil, fmt.Errorf("XLA plug-in %s: %w", real, err)
+	}
+	inner, err := xla.NewWithOptions(name+found.Options, nil)
+	if err != nil {
+		return nil, fmt.Errorf("XLA plug-in %s: %w", real, err)
+	}
+
+	if k := kernels; k != nil && !options.NoKernels && s.platform == "cpu" && C.gonas_has_ffi(api) != 0 {
+		key := unsafe.Pointer(api)
+		err, done := registered[key]
+		if !done {
+			err = k.register(key)
+			registered[key] = err
+		}
+		if err != nil {
+			info.Warning = "CPU kernels not in use: " + err.Error()
+		} else {
+			s.rewrite, info.Kernels = k.rewrite, true
+		}
+	}
+	info.PluginVersion = pluginVersion(real, int(api.major), int(api.minor), s.version)
+	info.Devices = devices(inner)
+	if s.cache != nil {
+		identity, err := pluginIdentity(real, s.cache)
+		if err != nil {
+			s.cache, info.CacheError = nil, "compile cache: "+err.Error()
+			info.Warning = info.CacheError
+		} else {
+			info.CacheDir = s.cache.dir
+			s.environment = strings.Join([]string{identity, s.platform, s.version, strings.Join(info.Devices, ","), xlaFlags(), hostIdentity(), kernelsVersion()}, "\x00")
+		}
+	}
+	if info.Warning != "" {
+		Warn(info.Warning)
+	}
+	return &Backend{Backend: inner, Info: info}, nil
+}
+
+// kernelsVersion is part of the cache's key also where kernels are not in use:
+// the program then differs by itself.
+func kernelsVersion() string {
+	if kernels == nil {
+		return ""
+	}
+	return kernels.version
+}
+
+// setEnvironment sets the variables that a plug-in reads as it makes a client.
+func setEnvironment(kind, path string, threads int) error {
+	if threads > 0 {
+		if err := os.Setenv("PJRT_NPROC", fmt.Sprint(threads)); err != nil {
+			return err
+		}
+	}
+	flags := os.Getenv("XLA_FLAGS")
+	if kind != KindCUDA || strings.Contains(flags, "--xla_gpu_cuda_data_dir") {
+		return nil
+	}
+	// go-xla does this for plug-ins that it loads itself: libdevice and ptxas of
+	// the wheels beside the plug-in.
+	above := filepath.Dir(filepath.Dir(path))
+	for _, dir := range []string{"nvidia", "../nvidia/cu13", "../nvidia/cuda_nvcc"} {
+		dir = filepath.Join(above, dir)
+		if info, err := os.Stat(dir); err == nil && info.IsDir() {
+			return os.Setenv("XLA_FLAGS", strings.TrimSpace(flags+" --xla_gpu_cuda_data_dir="+dir))
+		}
+	}
+	return nil
+}
+
+func chooseCache(options Options) (*diskCache, error) {
+	dir, max := options.CacheDir, options.CacheMax
+	switch dir {
+	case "":
+		var err error
+		if dir, err = cacheDirectory(); err != nil {
+			return nil, err
+		}
+	case "off":
+		return nil, errCacheOff
+	}
+	// A dump is written as the program is compiled.
+	if strings.Contains(xlaFlags(), "--xla_dump_to") {
+		return nil, errors.New("compile cache: not used while XLA_FLAGS asks for dumps")
+	}
+	if max == 0 {
+		var err error
+		if max, err = cacheMax(); err != nil {
+			return nil, fmt.Errorf("compile cache: %w", err)
+		}
+	}
+	return openCache(dir, max)
+}
+
+// gonasClientCreate stands in the place of PJRT_Client_Create to learn which
+// client belongs to which session.
+//
+//export gonasClientCreate
+func gonasClientCreate(args unsafe.Pointer) unsafe.Pointer {
+	s := latest.Load()
+	failed := C.gonas_call(s.api, C.GONAS_FN_CLIENT_CREATE, args)
+	if failed != nil {
+		return failed
+	}
+	client := (*C.gonas_create_args)(args).client
+	s.platform = takeString(C.gonas_platform_text(s.api, C.GONAS_FN_CLIENT_PLATFORM_NAME, client))
+	s.version = takeString(C.gonas_platform_text(s.api, C.GONAS_FN_CLIENT_PLATFORM_VERSION, client))
+	clients.Store(uintptr(client), s)
+	return nil
+}
+
+// gonasClientCompile stands in the place of PJRT_Client_Compile.
+//
+//export gonasClientCompile
+func gonasClientCompile(raw unsafe.Pointer) (failed unsafe.Pointer) {
+	args := (*C.gonas_compile_args)(raw)
+	s := latest.Load()
+	if own, ok := clients.Load(uintptr(args.client)); ok {
+		s = own.(*session)
+	}
+	defer func() {
+		if r := recover(); r != nil { // must not cross the C frames below
+			Warn(fmt.Sprintf("compile layer failed, compiling without it: %v", r))
+			failed = s.compile(args, nil)
+		}
+	}()
+	program := *args.program
+	if C.GoStringN(program.format, C.int(program.format_size)) != "mlir" || program.code_size > 1<<31-1 {
+		return s.compile(args, nil)
+	}
+	original := C.GoBytes(unsafe.Pointer(program.code), C.int(program.code_size))
+	text := original
+	if s.rewrite != nil {
+		rewritten, stats := s.rewrite(string(original))
+		if len(stats) > 0 {
+			text = []byte(rewritten)
+			count(func(c *Stats) {
+				for name, n := range stats {
+					c.Kernels[name] += n
+				}
+			})
+		}
+	}
+	if s.cache == nil {
+		return s.compileEither(args, text, original)
+	}
+
+	key := programKey(text, C.GoBytes(unsafe.Pointer(args.options), C.int(args.options_size)), s.environment)
+	defer s.cache.lock(key)()
+	if s.load(args, key) {
+		return nil
+	}
+	if failed := s.compileEither(args, text, original); failed != nil {
+		return failed
+	}
+	if err := s.store(args, key); err != nil {
+		Warn(err.Error())
+	}
+	return nil
+}
+
+// load loads the program from the cache.
+func (s *session) load(args *C.gonas_compile_args, key cacheKey) bool {
+	start := time.Now()
+	payload, err := s.cache.get(key)
+	if err == nil && len(payload) > 0 {
+		if failed := C.gonas_load(s.api, args, (*C.char)(unsafe.Pointer(&payload[0])), C.size_t(len(payload))); failed != nil {
+			err = errors.New(takeString(C.gonas_error_text(s.api, failed)))
+		}
+	}
+	count(func(c *Stats) {
+		switch {
+		case err == nil:
+			c.CacheHits++
+			c.LoadTime += time.Since(start)
+		case errors.Is(err, errNoEntry):
+			c.CacheMisses++
+		default:
+			c.CacheMisses++
+			c.Rejected++
+		}
+	})
+	return err == nil
+}
+
+// store writes what was compiled to the cache.
+func (s *session) store(args *C.gonas_compile_args, key cacheKey) error {
+	var out C.gonas_serialize_args
+	if failed := C.gonas_serialize(s.api, args.executable, &out); failed != nil {
+		// A plug-in or a program that cannot be serialised is compiled each time.
+		C.free(unsafe.Pointer(C.gonas_error_text(s.api, failed)))
+		return nil
+	}
+	defer C.gonas_serialized_free(&out)
+	return s.cache.put(key, unsafe.Slice((*byte)(unsafe.Pointer(out.bytes)), int(out.bytes_size)))
+}
+
+// compileEither compiles text; where that is a rewritten program that XLA
+// refuses, the original.
+func (s *session) compileEither(args *C.gonas_compile_args, text, original []byte) unsafe.Pointer {
+	failed := s.compile(args, text)
+	if failed == nil || string(text) == string(original) {
+		return failed
+	}
+	why := takeString(C.gonas_error_text(s.api, failed))
+	count(func(c *Stats) { c.Fallbacks++ })
+	Warn("XLA refused a program with CPU kernels, compiling it without: " + why)
+	return s.compile(args, original)
+}
+
+// compile lets the plug-in compile text, or what args hold where text is nil.
+func (s *session) compile(args *C.gonas_compile_args, text []byte) unsafe.Pointer {
+	start := time.Now()
+	var failed unsafe.Pointer
+	if text == nil {
+		failed = C.gonas_call(s.api, C.GONAS_FN_CLIENT_COMPILE, unsafe.Pointer(args))
+	} else {
+		failed = C.gonas_compile_text(s.api, args, (*C.char)(unsafe.Pointer(&text[0])), C.size_t(len(text)))
+	}
+	count(func(c *Stats) {
+		c.Compilations++
+		c.CompileTime += time.Since(start)
+	})
+	return failed
+}
+
+func takeString(text *C.char) string {
+	defer C.free(unsafe.Pointer(text))
+	return C.GoString(text)
+}
