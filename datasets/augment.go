@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 )
 
 // Mean and standard deviation of the training images of CIFAR-10 and CIFAR-100 per channel, on the
@@ -37,15 +38,17 @@ type Augment struct {
 // 16 pixels it pads 2 and cuts out 8. The searches of the papers use it with Cutout set to 0, the
 // trainings from scratch as it is.
 func DARTSAugment(size int) Augment {
-	return Augment{Pad: size / 8, Flip: true, Cutout: size / 2, Mean: cifar10Mean, Std: cifar10Std}
+	return Augment{Pad: size / 8, Flip: true, Cutout: size / 2, Mean: slices.Clone(cifar10Mean), Std: slices.Clone(cifar10Std)}
 }
 
 // EvalTransform is CIFAR-10's normalisation with nothing random: for validation and test.
-func EvalTransform() Augment { return Augment{Mean: cifar10Mean, Std: cifar10Std} }
+func EvalTransform() Augment {
+	return Augment{Mean: slices.Clone(cifar10Mean), Std: slices.Clone(cifar10Std)}
+}
 
 // ForCIFAR100 returns a with CIFAR-100's mean and standard deviation.
 func (a Augment) ForCIFAR100() Augment {
-	a.Mean, a.Std = cifar100Mean, cifar100Std
+	a.Mean, a.Std = slices.Clone(cifar100Mean), slices.Clone(cifar100Std)
 	return a
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -47,7 +48,7 @@ func (l cifarLayout) empty(name string, n int) *Images {
 	im := &Images{
 		N: n, Height: cifarSide, Width: cifarSide, Channels: 3, Classes: l.classes,
 		Pixels: make([]uint8, n*cifarPixels), Labels: make([]int32, n),
-		Name: name, ClassNames: l.classNames,
+		Name: name, ClassNames: slices.Clone(l.classNames),
 	}
 	if l.coarse > 0 {
 		im.Coarse = make([]int32, n)
@@ -70,24 +71,23 @@ func (l cifarLayout) checkLength(file string, length int64, n int) error {
 		Problem: fmt.Sprintf("the file has %d bytes, expected %d (%d images of %d bytes)", length, want, n, record)}
 }
 
-// parse reads a batch of n records.
-func (l cifarLayout) parse(file string, data []byte, n int) (*Images, error) {
-	if err := l.checkLength(file, int64(len(data)), n); err != nil {
-		return nil, err
+// parse reads a batch of im.N records into im, which has the layout's shape.
+func (l cifarLayout) parse(file string, data []byte, im *Images) error {
+	if err := l.checkLength(file, int64(len(data)), im.N); err != nil {
+		return err
 	}
-	im := l.empty(file, n)
-	for i := range n {
+	for i := range im.N {
 		at := i * l.recordBytes()
 		record := data[at : at+l.recordBytes()]
 		if l.coarse > 0 {
 			if err := checkLabel(file, int64(at), "coarse label", i, record[0], l.coarse); err != nil {
-				return nil, err
+				return err
 			}
 			im.Coarse[i] = int32(record[0])
 			record, at = record[1:], at+1
 		}
 		if err := checkLabel(file, int64(at), "label", i, record[0], l.classes); err != nil {
-			return nil, err
+			return err
 		}
 		im.Labels[i] = int32(record[0])
 		red, green, blue := record[1:1+cifarArea], record[1+cifarArea:1+2*cifarArea], record[1+2*cifarArea:]
@@ -97,7 +97,7 @@ func (l cifarLayout) parse(file string, data []byte, n int) (*Images, error) {
 		}
 	}
 	im.Files = []FileSum{sumOf(filepath.Base(file), data)}
-	return im, nil
+	return nil
 }
 
 func checkLabel(file string, offset int64, what string, image int, label byte, classes int) error {
@@ -260,57 +260,64 @@ func (s *cifarSet) load(dir string) (train, test *Images, err error) {
 	if len(loc.missing) > 0 {
 		return nil, nil, fmt.Errorf("%s: %w: %s lacks %s", s.name, fs.ErrNotExist, loc.dir, strings.Join(loc.missing, ", "))
 	}
+	// One slab a split, so that batches are decoded straight to their place.
+	train = s.layout.empty(s.name+" train", len(s.train)*s.perTrain)
+	test = s.layout.empty(s.name+" test", len(s.test)*s.perTest)
 	names := s.batches()
 	parts := make([]*Images, len(names))
 	err = inParallel(len(names), func(i int) error {
-		var err error
-		parts[i], err = s.readBatch(loc, names[i])
-		return err
+		n := s.records(names[i])
+		if i < len(s.train) {
+			parts[i] = train.window(i*n, n)
+		} else {
+			parts[i] = test.window((i-len(s.train))*n, n)
+		}
+		return s.readBatch(loc, names[i], parts[i])
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	if train, err = join(s.name+" train", parts[:len(s.train)]); err != nil {
-		return nil, nil, err
-	}
-	if test, err = join(s.name+" test", parts[len(s.train):]); err != nil {
-		return nil, nil, err
+	for i, part := range parts {
+		if i < len(s.train) {
+			train.Files = append(train.Files, part.Files...)
+		} else {
+			test.Files = append(test.Files, part.Files...)
+		}
 	}
 	return train, test, nil
 }
 
-func (s *cifarSet) readBatch(loc location, batch string) (*Images, error) {
+// readBatch reads a batch file, or a sheet with its labels, into im.
+func (s *cifarSet) readBatch(loc location, batch string, im *Images) error {
 	path := filepath.Join(loc.dir, batch)
-	n := s.records(batch)
 	if !loc.sheets {
 		info, err := os.Stat(path + ".bin")
 		if err != nil {
-			return nil, err
+			return err
 		}
 		// Before reading: a wrong file may be of any size.
-		if err := s.layout.checkLength(path+".bin", info.Size(), n); err != nil {
-			return nil, err
+		if err := s.layout.checkLength(path+".bin", info.Size(), im.N); err != nil {
+			return err
 		}
 		data, err := os.ReadFile(path + ".bin")
 		if err != nil {
-			return nil, err
+			return err
 		}
-		return s.layout.parse(path+".bin", data, n)
+		return s.layout.parse(path+".bin", data, im)
 	}
 	labels, err := os.ReadFile(path + ".labels")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	sheet, err := os.ReadFile(path + ".webp")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	im, err := parseSheet(path+".webp", sheet, path+".labels", labels, s.layout, n)
-	if err != nil {
-		return nil, err
+	if err := parseSheet(path+".webp", sheet, path+".labels", labels, s.layout, im); err != nil {
+		return err
 	}
 	im.Files = []FileSum{sumOf(batch+".webp", sheet), sumOf(batch+".labels", labels)}
-	return im, nil
+	return nil
 }
 
 // inParallel calls f(0) to f(n-1) on up to GOMAXPROCS goroutines and joins their errors in order.

@@ -63,8 +63,8 @@ func TestParseReadsPlanes(t *testing.T) {
 	for name, l := range map[string]cifarLayout{"cifar10": cifar10Layout, "cifar100": cifar100Layout} {
 		t.Run(name, func(t *testing.T) {
 			data := randomBatch(l, 3, 5)
-			im, err := l.parse("batch.bin", data, 3)
-			require.NoError(t, err)
+			im := l.empty("batch", 3)
+			require.NoError(t, l.parse("batch.bin", data, im))
 			require.NoError(t, im.Validate())
 			// Pixel (y, x) of channel c lies in plane c, by the format's definition.
 			record, lb := l.recordBytes(), l.labelBytes()
@@ -109,7 +109,7 @@ func TestParseErrors(t *testing.T) {
 		"CIFAR-100 for CIFAR": {cifar10Layout, randomBatch(cifar100Layout, 4, 1), 4 * 3073, []string{"file length"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := c.layout.parse("some/batch.bin", c.data, 4)
+			err := c.layout.parse("some/batch.bin", c.data, c.layout.empty("batch", 4))
 			var format *FormatError
 			require.ErrorAs(t, err, &format)
 			assert.Equal(t, c.offset, format.Offset)

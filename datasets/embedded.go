@@ -83,24 +83,18 @@ func decodeEmbedded(split string, index []embeddedEntry) (*Images, error) {
 			labels = append(labels, e.label)
 		}
 	}
-	sheets := (len(labels) + embeddedSheetSize - 1) / embeddedSheetSize
-	parts := make([]*Images, sheets)
-	for s := range sheets {
-		name := fmt.Sprintf("%s_%d.webp", split, s)
+	im := cifar10Layout.empty("embedded "+split, len(labels))
+	for first := 0; first < im.N; first += embeddedSheetSize {
+		name := fmt.Sprintf("%s_%d.webp", split, first/embeddedSheetSize)
 		sheet, err := embeddedFiles.ReadFile("embedded/" + name)
 		if err != nil {
 			return nil, err
 		}
-		part := labels[s*embeddedSheetSize : min((s+1)*embeddedSheetSize, len(labels))]
-		parts[s], err = parseSheet("embedded/"+name, sheet, embeddedIndexFile, part, cifar10Layout, len(part))
-		if err != nil {
+		n := min(embeddedSheetSize, im.N-first)
+		if err := parseSheet("embedded/"+name, sheet, embeddedIndexFile, labels[first:first+n], cifar10Layout, im.window(first, n)); err != nil {
 			return nil, err
 		}
-		parts[s].Files = []FileSum{sumOf(name, sheet)}
-	}
-	im, err := join("embedded "+split, parts)
-	if err != nil {
-		return nil, err
+		im.Files = append(im.Files, sumOf(name, sheet))
 	}
 	indexData, err := embeddedFiles.ReadFile(embeddedIndexFile)
 	if err != nil {

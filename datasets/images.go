@@ -3,7 +3,6 @@ package datasets
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"slices"
 )
@@ -207,25 +206,15 @@ func (im *Images) Resize(size int) (*Images, error) {
 	return out, nil
 }
 
-// join concatenates sets of the same shape and classes.
-func join(name string, parts []*Images) (*Images, error) {
-	if len(parts) == 0 {
-		return nil, errors.New(name + ": nothing to join")
+// window shares the memory of n images from the given one on; it has no Files.
+func (im *Images) window(first, n int) *Images {
+	w := *im
+	w.N, w.Files = n, nil
+	size := im.imageSize()
+	w.Pixels = im.Pixels[first*size : (first+n)*size]
+	w.Labels = im.Labels[first : first+n]
+	if im.Coarse != nil {
+		w.Coarse = im.Coarse[first : first+n]
 	}
-	out := *parts[0]
-	out.Name, out.N = name, 0
-	out.Pixels, out.Labels, out.Coarse, out.Files = nil, nil, nil, nil
-	total := 0
-	for _, p := range parts {
-		total += len(p.Pixels)
-	}
-	out.Pixels = make([]uint8, 0, total)
-	for _, p := range parts {
-		out.N += p.N
-		out.Pixels = append(out.Pixels, p.Pixels...)
-		out.Labels = append(out.Labels, p.Labels...)
-		out.Coarse = append(out.Coarse, p.Coarse...)
-		out.Files = append(out.Files, p.Files...)
-	}
-	return &out, nil
+	return &w
 }
