@@ -130,14 +130,14 @@ type cifarSet struct {
 	name   string
 	layout cifarLayout
 	// train and test name the batch files without their extension.
-	train, test         []string
-	perTrain, perTest   int
-	binFolder, folder   string
-	archive, url, md5   string
-	archiveBytes        int64
-	binSHA256           map[string]string
-	sheets              bool // also stored as WebP sheets
-	licence, references string
+	train, test        []string
+	perTrain, perTest  int
+	binFolder, folder  string
+	archive, url, md5  string
+	archiveBytes       int64
+	binSHA256          map[string]string
+	sheets             bool // also stored as WebP sheets
+	licence, reference string
 }
 
 var cifar10Set = cifarSet{
@@ -156,9 +156,9 @@ var cifar10Set = cifarSet{
 		"data_batch_5.bin": "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add",
 		"test_batch.bin":   "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b",
 	},
-	sheets:     true,
-	licence:    "none stated upstream; research use is customary, cite the report",
-	references: "Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
+	sheets:    true,
+	licence:   "none stated upstream; research use is customary, cite the report",
+	reference: "Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
 }
 
 var cifar100Set = cifarSet{
@@ -168,8 +168,8 @@ var cifar100Set = cifarSet{
 	binFolder: "cifar-100-binary", folder: "cifar100",
 	archive: "cifar-100-binary.tar.gz", url: "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz",
 	md5: "03b5dce01913d631647c71ecec9e9cb8", archiveBytes: 168513733,
-	licence:    "none stated upstream; research use is customary, cite the report",
-	references: "Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
+	licence:   "none stated upstream; research use is customary, cite the report",
+	reference: "Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
 }
 
 // LoadCIFAR10 reads the 50,000 training and 10,000 test images of CIFAR-10 in the official order.
