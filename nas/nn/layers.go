@@ -117,8 +117,7 @@ func depthwiseKernelGradient(x, v *Node, k, strides, dilations []int, padding [2
 
 // FullConv convolves x [batch, height, width, in] with kernel [kh, kw, in, out]; padding is symmetric.
 func FullConv(x, kernel *Node, stride, padding [2]int) *Node {
-	return ConvGeneral(x, kernel, nhwc, stride[:], [][2]int{{padding[0], padding[0]}, {padding[1], padding[1]}},
-		[]int{1, 1}, []int{1, 1}, 1, 1)
+	return ConvGeneral(x, kernel, nhwc, stride[:], [][2]int{{padding[0], padding[0]}, {padding[1], padding[1]}}, nil, nil, 1, 1)
 }
 
 // PointwiseConv is the 1×1 convolution of x [batch, height, width, in] with w [in, out], stride first.
@@ -127,11 +126,11 @@ func PointwiseConv(x, w *Node, stride int) *Node {
 		x = Slice(x, AxisRange(), AxisRange().Stride(stride), AxisRange().Stride(stride), AxisRange())
 	}
 	d := x.Shape().Dimensions
-	y := Dot(Reshape(x, d[0]*d[1]*d[2], d[3]), w)
+	y := Dot(Reshape(x, d[0]*d[1]*d[2], d[3]), w).Product()
 	return Reshape(y, d[0], d[1], d[2], w.Shape().Dimensions[1])
 }
 
-// MaxPool takes windows of size×size over x [batch, height, width, channels]; padding never wins.
+// MaxPoolImages takes windows of size×size over x [batch, height, width, channels]; padding never wins.
 func MaxPoolImages(x *Node, size, stride, padding int) *Node {
 	return MaxPool(x).ChannelsAxis(images.ChannelsLast).Window(size).Strides(stride).
 		PaddingPerDim([][2]int{{padding, padding}, {padding, padding}}).Done()
@@ -178,7 +177,11 @@ func GlobalAvgPool(x *Node) *Node { return ReduceMean(x, 1, 2) }
 // BatchNorm normalises x [..., channels] with the context's tensors weight and bias (where it has them),
 // running_mean and running_var under name. In training it uses the batch's statistics, biased, and puts
 // 0.9·old + 0.1·batch into the running ones, with the unbiased variance.
-func BatchNorm(c *Ctx, name string, x *Node) *Node {
+func BatchNorm(c *Ctx, name string, x *Node) *Node { return batchNorm(c, name, x, nil) }
+
+// batchNorm multiplies the result by gain, a scalar, where it is not nil. The factor goes into the scale, so
+// that a mixed operation costs no pass over the image and gain's gradient comes with the scale's.
+func batchNorm(c *Ctx, name string, x, gain *Node) *Node {
 	c = c.In(name)
 	g, dtype := x.Graph(), x.DType()
 	channels := x.Shape().Dimensions[x.Rank()-1]
@@ -186,6 +189,13 @@ func BatchNorm(c *Ctx, name string, x *Node) *Node {
 	scale, offset := Ones(g, vector), Zeros(g, vector)
 	if c.Has("weight") {
 		scale, offset = c.Tensor("weight"), c.Tensor("bias")
+	}
+	if gain != nil {
+		if c.Has("weight") {
+			scale, offset = Mul(scale, gain), Mul(offset, gain)
+		} else {
+			scale = BroadcastToDims(gain, channels)
+		}
 	}
 	if !c.Train {
 		inverse := Mul(scale, Reciprocal(Sqrt(AddScalar(c.Tensor("running_var"), BatchNormEpsilon))))
@@ -223,7 +233,7 @@ func SqueezeExcite(c *Ctx, reduceName, expandName string, x *Node, squeeze, gate
 
 // DenseLayer is x [batch, in] times the context's weight [in, out], plus its bias where it has one.
 func DenseLayer(c *Ctx, x *Node) *Node {
-	y := Dot(x, c.Tensor("weight"))
+	y := Dot(x, c.Tensor("weight")).Product()
 	if c.Has("bias") {
 		y = Add(y, BroadcastToDims(Reshape(c.Tensor("bias"), 1, y.Shape().Dimensions[1]), y.Shape().Dimensions...))
 	}

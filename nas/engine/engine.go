@@ -1,0 +1,248 @@
+// Package engine runs modules of nas/nn: it cuts a network into blocks at a chosen granularity, compiles each
+// kind of block once (forward and vector-Jacobian product), and walks plans of block calls forwards and back.
+// Any path through a supernet runs without compiling anything new. See docs/architecture.md.
+package engine
+
+import (
+	"fmt"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/support/exceptions"
+
+	"github.com/gonas/gonas/nas/nn"
+)
+
+// Engine owns the executables of one backend. It is safe for concurrent use.
+type Engine struct {
+	backend compute.Backend
+
+	mu          sync.Mutex
+	executables map[string]*executable
+
+	compilations atomic.Int64
+	compileNanos atomic.Int64
+	calls        atomic.Int64
+}
+
+// New makes an engine on a backend.
+func New(backend compute.Backend) *Engine {
+	return &Engine{backend: backend, executables: map[string]*executable{}}
+}
+
+// Backend is where the engine computes.
+func (e *Engine) Backend() compute.Backend { return e.backend }
+
+// Stats counts what an engine did.
+type Stats struct {
+	// Executables made so far: graphs built and compiled, or loaded from the backend's cache on disk.
+	Executables int64
+	// PrepareTime is the wall time that building and compiling took, summed over parallel workers.
+	PrepareTime time.Duration
+	// Calls of executables.
+	Calls int64
+}
+
+// Stats returns the counts since the engine was made.
+func (e *Engine) Stats() Stats {
+	return Stats{e.compilations.Load(), time.Duration(e.compileNanos.Load()), e.calls.Load()}
+}
+
+// executable is one compiled graph. It is built and compiled once, by whoever needs it first.
+type executable struct {
+	engine *Engine
+	key    string
+	inputs []shapes.Shape
+	build  func(in []*graph.Node) []*graph.Node
+
+	buildOnce, compileOnce sync.Once
+	graph                  *graph.Graph
+	outNodes               []*graph.Node
+	outputs                []shapes.Shape
+	err                    error
+}
+
+// executable returns the one of this key; build makes its outputs from one parameter per input shape.
+func (e *Engine) executable(key string, inputs []shapes.Shape, build func(in []*graph.Node) []*graph.Node) *executable {
+	var b strings.Builder
+	b.WriteString(key)
+	for _, s := range inputs {
+		b.WriteByte(';')
+		b.WriteString(s.String())
+	}
+	full := b.String()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	x, ok := e.executables[full]
+	if !ok {
+		x = &executable{engine: e, key: full, inputs: inputs, build: build}
+		e.executables[full] = x
+	}
+	return x
+}
+
+// trace builds the graph, which tells the outputs' shapes, without compiling it.
+func (x *executable) trace() error {
+	x.buildOnce.Do(func() {
+		start := time.Now()
+		x.err = exceptions.TryCatch[error](func() {
+			g := graph.NewGraph(x.engine.backend, "block")
+			in := make([]*graph.Node, len(x.inputs))
+			for i, s := range x.inputs {
+				in[i] = graph.Parameter(g, fmt.Sprintf("p%d", i), s)
+			}
+			x.outNodes = x.build(in)
+			for i, n := range x.outNodes {
+				// A parameter passed through needs a node of its own to be an output.
+				if n.Type() == graph.NodeTypeParameter {
+					x.outNodes[i] = graph.Identity(n)
+				}
+				x.outputs = append(x.outputs, x.outNodes[i].Shape())
+			}
+			x.graph = g
+		})
+		if x.err != nil {
+			x.err = fmt.Errorf("building block %s: %w", x.key, x.err)
+		}
+		x.engine.compileNanos.Add(int64(time.Since(start)))
+	})
+	return x.err
+}
+
+func (x *executable) compile() error {
+	if err := x.trace(); err != nil {
+		return err
+	}
+	x.compileOnce.Do(func() {
+		start := time.Now()
+		err := exceptions.TryCatch[error](func() {
+			if err := x.graph.Compile(x.outNodes...); err != nil {
+				panic(err)
+			}
+		})
+		if err != nil {
+			x.err = fmt.Errorf("compiling block %s: %w", x.key, err)
+		}
+		x.outNodes = nil
+		x.engine.compilations.Add(1)
+		x.engine.compileNanos.Add(int64(time.Since(start)))
+	})
+	return x.err
+}
+
+// run calls the executable; an input is a *tensors.Tensor or a donated one.
+func (x *executable) run(in ...any) (out []*tensors.Tensor, err error) {
+	if err := x.compile(); err != nil {
+		return nil, err
+	}
+	x.engine.calls.Add(1)
+	err = exceptions.TryCatch[error](func() { out = x.graph.Run(in...) })
+	if err != nil {
+		return nil, fmt.Errorf("running block %s: %w", x.key, err)
+	}
+	return out, nil
+}
+
+// compileAll compiles in parallel what is not compiled yet.
+func compileAll(list []*executable) error {
+	workers := min(runtime.GOMAXPROCS(0), len(list))
+	var wg sync.WaitGroup
+	var next atomic.Int64
+	errs := make([]error, len(list))
+	for range workers {
+		wg.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(list) {
+					return
+				}
+				errs[i] = list[i].compile()
+			}
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// vector is the shape of a flat float32 vector.
+func vector(n int) shapes.Shape { return shapes.Make(dtypes.Float32, n) }
+
+// layout is where a block's tensors lie in its flat vectors.
+type layout struct {
+	specs            []nn.Spec
+	weights, buffers int
+}
+
+func newLayout(specs []nn.Spec) layout {
+	l := layout{specs: specs}
+	for _, s := range specs {
+		switch {
+		case s.Counter:
+		case s.Buffer:
+			l.buffers += s.Size()
+		default:
+			l.weights += s.Size()
+		}
+	}
+	return l
+}
+
+// cut slices the flat vectors (nil where there is none) into tensors by name.
+func (l layout) cut(weights, buffers *graph.Node) map[string]*graph.Node {
+	cut := map[string]*graph.Node{}
+	at := map[bool]int{}
+	for _, s := range l.specs {
+		flat := weights
+		if s.Buffer {
+			flat = buffers
+		}
+		if s.Counter || flat == nil {
+			continue
+		}
+		start := at[s.Buffer]
+		at[s.Buffer] += s.Size()
+		cut[s.Name] = graph.Reshape(graph.Slice(flat, graph.AxisRange(start, start+s.Size())), s.EngineShape()...)
+	}
+	return cut
+}
+
+// joinBuffers is the flat vector of the buffers after a pass, from the context's updates.
+func (l layout) joinBuffers(c *nn.Ctx, tensors map[string]*graph.Node) *graph.Node {
+	var parts []*graph.Node
+	updates := c.Updates()
+	for _, s := range l.specs {
+		if !s.Buffer || s.Counter {
+			continue
+		}
+		n, ok := updates[s.Name]
+		if !ok {
+			n = tensors[s.Name]
+		}
+		parts = append(parts, graph.Reshape(n, s.Size()))
+	}
+	return concat(parts)
+}
+
+func concat(parts []*graph.Node) *graph.Node {
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	return graph.Concatenate(parts, 0)
+}
+
+// formatFloat writes a number for a signature, exactly.
+func formatFloat(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }

@@ -1,0 +1,447 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/support/exceptions"
+
+	"github.com/gonas/gonas/nas/nn"
+)
+
+// Model is a module with its tensors on the device, run at one granularity. Its methods are not safe for
+// concurrent use.
+type Model struct {
+	engine      *Engine
+	root        nn.Module
+	granularity nn.Level
+	specs       map[string]nn.Spec
+	order       []string
+
+	groups map[string]*Group
+	list   []*Group
+	plans  map[string]*plan
+	one    *tensors.Tensor
+	// pending are values by state_dict name for groups that no plan has made yet.
+	pending map[string][]float32
+}
+
+// NewModel makes a model whose tensors are all zero until [Model.Load].
+func (e *Engine) NewModel(root nn.Module, granularity nn.Level) (*Model, error) {
+	m := &Model{engine: e, root: root, granularity: granularity, specs: map[string]nn.Spec{},
+		groups: map[string]*Group{}, plans: map[string]*plan{}, pending: map[string][]float32{}}
+	for _, s := range root.Specs() {
+		if s.Counter {
+			continue
+		}
+		if _, twice := m.specs[s.Name]; twice {
+			return nil, fmt.Errorf("model: two tensors are named %q", s.Name)
+		}
+		m.specs[s.Name] = s
+		m.order = append(m.order, s.Name)
+	}
+	m.one = tensors.FromScalar(float32(1))
+	return m, nil
+}
+
+// Engine is the engine that runs the model.
+func (m *Model) Engine() *Engine { return m.engine }
+
+// Granularity is the largest level that runs as one executable.
+func (m *Model) Granularity() nn.Level { return m.granularity }
+
+// Specs are the model's tensors in the order of PyTorch's state_dict, counters left out.
+func (m *Model) Specs() []nn.Spec {
+	specs := make([]nn.Spec, len(m.order))
+	for i, n := range m.order {
+		specs[i] = m.specs[n]
+	}
+	return specs
+}
+
+// group finds or makes the flat vectors of a block.
+func (m *Model) group(prefix string, module nn.Module) *Group {
+	l := newLayout(module.Specs())
+	if l.weights+l.buffers == 0 {
+		return nil
+	}
+	key := prefix + "|" + module.Signature()
+	if g, ok := m.groups[key]; ok {
+		return g
+	}
+	g := &Group{Prefix: prefix, layout: l}
+	flat := map[bool][]float32{}
+	for _, s := range l.specs {
+		if s.Counter {
+			continue
+		}
+		name := nn.Join(prefix, s.Name)
+		values := m.pending[name]
+		if values == nil {
+			values = make([]float32, s.Size())
+		}
+		delete(m.pending, name)
+		flat[s.Buffer] = append(flat[s.Buffer], values...)
+	}
+	if t := flatTensor(flat[false]); t != nil {
+		g.weights = &Variable{t}
+	}
+	g.buffers = flatTensor(flat[true])
+	m.groups[key] = g
+	m.list = append(m.list, g)
+	return g
+}
+
+func flatTensor(values []float32) *tensors.Tensor {
+	if len(values) == 0 {
+		return nil
+	}
+	return tensors.FromFlatDataAndDimensions(values, len(values))
+}
+
+// Load sets tensors by state_dict name from values in PyTorch's layout. Missing, unknown and wrongly sized
+// names are errors that list them.
+func (m *Model) Load(state map[string][]float32) error {
+	var errs []error
+	engineState := make(map[string][]float32, len(state))
+	for _, name := range m.order {
+		values, ok := state[name]
+		if !ok {
+			errs = append(errs, fmt.Errorf("missing tensor %q, shape %v", name, m.specs[name].Shape))
+			continue
+		}
+		v, err := nn.ToEngine(m.specs[name], values)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		engineState[name] = v
+	}
+	for name := range state {
+		if _, ok := m.specs[name]; !ok {
+			errs = append(errs, fmt.Errorf("unexpected tensor %q", name))
+		}
+	}
+	if len(errs) > 0 {
+		return fmt.Errorf("load: %w", errors.Join(errs...))
+	}
+	return m.set(engineState)
+}
+
+// set puts values in the engine's layout into the groups, and keeps those of groups that do not exist yet.
+func (m *Model) set(state map[string][]float32) error {
+	m.pending = state
+	for _, g := range m.list {
+		flat := map[bool][]float32{}
+		for _, s := range g.layout.specs {
+			if s.Counter {
+				continue
+			}
+			name := nn.Join(g.Prefix, s.Name)
+			flat[s.Buffer] = append(flat[s.Buffer], m.pending[name]...)
+			delete(m.pending, name)
+		}
+		if g.weights != nil {
+			if err := g.weights.Value.FinalizeAll(); err != nil {
+				return err
+			}
+			g.weights.Value = flatTensor(flat[false])
+		}
+		if g.buffers != nil {
+			if err := g.buffers.FinalizeAll(); err != nil {
+				return err
+			}
+			g.buffers = flatTensor(flat[true])
+		}
+	}
+	return nil
+}
+
+// State returns all tensors by state_dict name in PyTorch's layout.
+func (m *Model) State() (map[string][]float32, error) {
+	flats := make(map[*Group][2][]float32, len(m.list))
+	for _, g := range m.list {
+		var w []float32
+		var err error
+		if g.weights != nil {
+			if w, err = hostCopy(g.weights.Value); err != nil {
+				return nil, err
+			}
+		}
+		b, err := hostCopy(g.buffers)
+		if err != nil {
+			return nil, err
+		}
+		flats[g] = [2][]float32{w, b}
+	}
+	return m.byName(func(g *Group, buffer bool) []float32 {
+		if buffer {
+			return flats[g][1]
+		}
+		return flats[g][0]
+	}, true)
+}
+
+// byName cuts flat vectors of the groups into tensors by state_dict name in PyTorch's layout.
+func (m *Model) byName(flat func(g *Group, buffer bool) []float32, withBuffers bool) (map[string][]float32, error) {
+	state := make(map[string][]float32, len(m.order))
+	put := func(s nn.Spec, name string, values []float32) error {
+		v, err := nn.FromEngine(s, values)
+		if err != nil {
+			return err
+		}
+		state[name] = v
+		return nil
+	}
+	for _, g := range m.list {
+		at := map[bool]int{}
+		for _, s := range g.layout.specs {
+			if s.Counter || (s.Buffer && !withBuffers) {
+				continue
+			}
+			values := flat(g, s.Buffer)
+			if values == nil {
+				continue
+			}
+			if err := put(s, nn.Join(g.Prefix, s.Name), values[at[s.Buffer]:at[s.Buffer]+s.Size()]); err != nil {
+				return nil, err
+			}
+			at[s.Buffer] += s.Size()
+		}
+	}
+	if withBuffers {
+		for name, values := range m.pending {
+			if err := put(m.specs[name], name, values); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return state, nil
+}
+
+// hostCopy reads a flat vector; nil gives nil.
+func hostCopy(t *tensors.Tensor) ([]float32, error) {
+	if t == nil {
+		return nil, nil
+	}
+	var out []float32
+	err := t.ConstFlatData(func(flat any) { out = slices.Clone(flat.([]float32)) })
+	return out, err
+}
+
+func planKey(kind string, in []*tensors.Tensor, mode nn.Mode) (string, []shapes.Shape) {
+	key := fmt.Sprintf("%s|train=%t", kind, mode.Train)
+	dims := make([]shapes.Shape, len(in))
+	for i, t := range in {
+		dims[i] = t.Shape()
+		key += ";" + t.Shape().String()
+	}
+	return key, dims
+}
+
+// plan finds or makes a plan.
+func (m *Model) plan(kind string, in []*tensors.Tensor, mode nn.Mode, schedule func(*plan) error) (*plan, error) {
+	key, dims := planKey(kind, in, mode)
+	if p, ok := m.plans[key]; ok {
+		return p, nil
+	}
+	var p *plan
+	err := exceptions.TryCatch[error](func() { p = newPlan(m, dims, mode) })
+	if err != nil {
+		return nil, fmt.Errorf("tracing %s: %w", m.root.Signature(), err)
+	}
+	if err := schedule(p); err != nil {
+		return nil, err
+	}
+	if err := p.finish(); err != nil {
+		return nil, err
+	}
+	m.plans[key] = p
+	return p, nil
+}
+
+// Run does a pass without gradients and returns the module's outputs, which the caller finalises.
+func (m *Model) Run(mode nn.Mode, in ...*tensors.Tensor) ([]*tensors.Tensor, error) {
+	p, err := m.plan("run", in, mode, (*plan).scheduleForward)
+	if err != nil {
+		return nil, err
+	}
+	values, err := p.run(in)
+	if err != nil {
+		return nil, err
+	}
+	return pick(values, p.outputs), nil
+}
+
+func pick(values []*tensors.Tensor, slots []int) []*tensors.Tensor {
+	out := make([]*tensors.Tensor, len(slots))
+	for i, s := range slots {
+		if s >= 0 {
+			out[i] = values[s]
+		}
+	}
+	return out
+}
+
+// Gradients are the results of [Model.Gradient].
+type Gradients struct {
+	// Outputs of the module; the first is the loss.
+	Outputs []*tensors.Tensor
+	// Inputs holds the gradient of each input asked for, in the order asked; nil where the loss does not depend.
+	Inputs []*tensors.Tensor
+	// groups holds the flat gradient of each group that took part.
+	groups map[*Group]*tensors.Tensor
+}
+
+// Finalize frees the device memory at once.
+func (g *Gradients) Finalize() error {
+	var errs []error
+	for _, t := range slices.Concat(g.Outputs, g.Inputs) {
+		if t != nil {
+			errs = append(errs, t.FinalizeAll())
+		}
+	}
+	for _, t := range g.groups {
+		errs = append(errs, t.FinalizeAll())
+	}
+	return errors.Join(errs...)
+}
+
+// Gradient does a pass and computes the gradients of the first output, a scalar loss, with respect to the
+// weights (if asked) and to the inputs of these indices. Batch-norm statistics move on in training mode.
+func (m *Model) Gradient(mode nn.Mode, weights bool, wrt []int, in ...*tensors.Tensor) (*Gradients, error) {
+	kind := fmt.Sprintf("gradient|w=%t|in=%v", weights, wrt)
+	p, err := m.plan(kind, in, mode, func(p *plan) error { return p.scheduleGradient(weights, wrt) })
+	if err != nil {
+		return nil, err
+	}
+	values, err := p.run(in)
+	if err != nil {
+		return nil, err
+	}
+	g := &Gradients{Outputs: pick(values, p.outputs), groups: map[*Group]*tensors.Tensor{}}
+	for _, i := range wrt {
+		var t *tensors.Tensor
+		if s := p.inputGradients[i]; s >= 0 {
+			t = values[s]
+		}
+		g.Inputs = append(g.Inputs, t)
+	}
+	for group, s := range p.groupGradients {
+		g.groups[group] = values[s]
+	}
+	return g, nil
+}
+
+// WeightGradients copies the weights' gradients to the host by state_dict name, in PyTorch's layout.
+func (m *Model) WeightGradients(g *Gradients) (map[string][]float32, error) {
+	var failed error
+	out, err := m.byName(func(group *Group, buffer bool) []float32 {
+		if buffer {
+			return nil
+		}
+		v, err := hostCopy(g.groups[group])
+		failed = errors.Join(failed, err)
+		return v
+	}, false)
+	return out, errors.Join(err, failed)
+}
+
+// Variables are the model's weights, one flat vector a block, in a fixed order.
+func (m *Model) Variables() []*Variable {
+	var list []*Variable
+	for _, g := range m.list {
+		if g.weights != nil {
+			list = append(list, g.weights)
+		}
+	}
+	return list
+}
+
+// Weights are the gradients of [Model.Variables], in the same order; nil where the loss does not depend.
+func (m *Model) Weights(g *Gradients) []*tensors.Tensor {
+	var list []*tensors.Tensor
+	for _, group := range m.list {
+		if group.weights != nil {
+			list = append(list, g.groups[group])
+		}
+	}
+	return list
+}
+
+// OptimizerState returns the optimizer's state of the model's weights: one map by state_dict name for each
+// slot, in PyTorch's layout.
+func (m *Model) OptimizerState(o *Optimizer) ([]map[string][]float32, error) {
+	slots := make([]map[string][]float32, o.rule.Slots())
+	for k := range slots {
+		flats := map[*Group][]float32{}
+		for _, g := range m.list {
+			if g.weights == nil {
+				continue
+			}
+			v, err := hostCopy(o.slots(g.weights)[k])
+			if err != nil {
+				return nil, err
+			}
+			flats[g] = v
+		}
+		var err error
+		slots[k], err = m.byName(func(g *Group, buffer bool) []float32 {
+			if buffer {
+				return nil
+			}
+			return flats[g]
+		}, false)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return slots, nil
+}
+
+// LoadOptimizerState is the inverse of [Model.OptimizerState]; steps is the number of steps taken.
+func (m *Model) LoadOptimizerState(o *Optimizer, slots []map[string][]float32, steps int) error {
+	if len(slots) != o.rule.Slots() {
+		return fmt.Errorf("optimizer state: expected %d slots, got %d", o.rule.Slots(), len(slots))
+	}
+	o.step = steps
+	for _, g := range m.list {
+		if g.weights == nil {
+			continue
+		}
+		own := o.slots(g.weights)
+		for k := range slots {
+			var flat []float32
+			for _, s := range g.layout.specs {
+				if s.Buffer {
+					continue
+				}
+				name := nn.Join(g.Prefix, s.Name)
+				values, ok := slots[k][name]
+				if !ok {
+					return fmt.Errorf("optimizer state: slot %d: missing tensor %q", k, name)
+				}
+				v, err := nn.ToEngine(s, values)
+				if err != nil {
+					return fmt.Errorf("optimizer state: slot %d: %w", k, err)
+				}
+				flat = append(flat, v...)
+			}
+			if err := own[k].FinalizeAll(); err != nil {
+				return err
+			}
+			own[k] = flatTensor(flat)
+		}
+	}
+	return nil
+}
+
+// Trace makes all blocks and their variables for inputs of these shapes, and compiles nothing.
+func (m *Model) Trace(mode nn.Mode, in ...shapes.Shape) error {
+	if err := exceptions.TryCatch[error](func() { newPlan(m, in, mode) }); err != nil {
+		return fmt.Errorf("tracing %s: %w", m.root.Signature(), err)
+	}
+	return nil
+}

@@ -1,0 +1,309 @@
+package engine
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+)
+
+// Variable is a tensor on the device that an optimizer moves.
+type Variable struct {
+	Value *tensors.Tensor
+}
+
+// Rule is one step of an optimizer with PyTorch's semantics: element by element, on any shape.
+type Rule interface {
+	// Signature names the rule and its constants.
+	Signature() string
+	// Slots is the number of tensors of state beside each variable.
+	Slots() int
+	// Scalars are the numbers of step t (from 1) at a learning rate; always the same count.
+	Scalars(t int, rate float64) []float64
+	// Graph returns the new value and the new state.
+	Graph(w, g *Node, slots, scalars []*Node) (*Node, []*Node)
+}
+
+// SGD is torch.optim.SGD: L2 weight decay added to the gradient, momentum without dampening, Nesterov's form
+// if asked.
+type SGD struct {
+	Momentum    float64 `json:"momentum"`
+	WeightDecay float64 `json:"weight_decay"`
+	Nesterov    bool    `json:"nesterov,omitempty"`
+}
+
+// Signature implements [Rule].
+func (r SGD) Signature() string { return fmt.Sprintf("sgd|%+v", r) }
+
+// Slots implements [Rule].
+func (r SGD) Slots() int {
+	if r.Momentum == 0 {
+		return 0
+	}
+	return 1
+}
+
+// Scalars implements [Rule].
+func (r SGD) Scalars(_ int, rate float64) []float64 { return []float64{rate} }
+
+// Graph implements [Rule].
+func (r SGD) Graph(w, g *Node, slots, scalars []*Node) (*Node, []*Node) {
+	g = decayed(w, g, r.WeightDecay)
+	if r.Momentum == 0 {
+		return Sub(w, Mul(g, scalars[0])), nil
+	}
+	buffer := Add(MulScalar(slots[0], r.Momentum), g)
+	direction := buffer
+	if r.Nesterov {
+		direction = Add(g, MulScalar(buffer, r.Momentum))
+	}
+	return Sub(w, Mul(direction, scalars[0])), []*Node{buffer}
+}
+
+func decayed(w, g *Node, decay float64) *Node {
+	if decay == 0 {
+		return g
+	}
+	return Add(g, MulScalar(w, decay))
+}
+
+// Adam is torch.optim.Adam: L2 weight decay added to the gradient. With Decoupled it is torch.optim.AdamW.
+type Adam struct {
+	Beta1       float64 `json:"beta1"`
+	Beta2       float64 `json:"beta2"`
+	Epsilon     float64 `json:"epsilon"`
+	WeightDecay float64 `json:"weight_decay"`
+	Decoupled   bool    `json:"decoupled,omitempty"`
+}
+
+// Signature implements [Rule].
+func (r Adam) Signature() string { return fmt.Sprintf("adam|%+v", r) }
+
+// Slots implements [Rule].
+func (r Adam) Slots() int { return 2 }
+
+// Scalars implements [Rule]: the step's size, the root of the second correction, the decay's factor.
+func (r Adam) Scalars(t int, rate float64) []float64 {
+	return []float64{rate / (1 - math.Pow(r.Beta1, float64(t))), math.Sqrt(1 - math.Pow(r.Beta2, float64(t))), 1 - rate*r.WeightDecay}
+}
+
+// Graph implements [Rule].
+func (r Adam) Graph(w, g *Node, slots, scalars []*Node) (*Node, []*Node) {
+	if r.Decoupled {
+		w = Mul(w, scalars[2])
+	} else {
+		g = decayed(w, g, r.WeightDecay)
+	}
+	m := Add(MulScalar(slots[0], r.Beta1), MulScalar(g, 1-r.Beta1))
+	v := Add(MulScalar(slots[1], r.Beta2), MulScalar(Mul(g, g), 1-r.Beta2))
+	denominator := AddScalar(Div(Sqrt(v), scalars[1]), r.Epsilon)
+	return Sub(w, Mul(Div(m, denominator), scalars[0])), []*Node{m, v}
+}
+
+// RMSProp is torch.optim.RMSprop, not centred: L2 weight decay, momentum on the scaled gradient.
+type RMSProp struct {
+	Alpha       float64 `json:"alpha"`
+	Epsilon     float64 `json:"epsilon"`
+	Momentum    float64 `json:"momentum"`
+	WeightDecay float64 `json:"weight_decay"`
+}
+
+// Signature implements [Rule].
+func (r RMSProp) Signature() string { return fmt.Sprintf("rmsprop|%+v", r) }
+
+// Slots implements [Rule].
+func (r RMSProp) Slots() int { return 2 }
+
+// Scalars implements [Rule].
+func (r RMSProp) Scalars(_ int, rate float64) []float64 { return []float64{rate} }
+
+// Graph implements [Rule].
+func (r RMSProp) Graph(w, g *Node, slots, scalars []*Node) (*Node, []*Node) {
+	g = decayed(w, g, r.WeightDecay)
+	square := Add(MulScalar(slots[0], r.Alpha), MulScalar(Mul(g, g), 1-r.Alpha))
+	direction := Div(g, AddScalar(Sqrt(square), r.Epsilon))
+	buffer := Add(MulScalar(slots[1], r.Momentum), direction)
+	return Sub(w, Mul(buffer, scalars[0])), []*Node{square, buffer}
+}
+
+// Optimizer applies a rule to variables and holds its state on the device.
+type Optimizer struct {
+	engine *Engine
+	rule   Rule
+	// clip is the largest global norm of the gradients, 0 for none.
+	clip  float64
+	step  int
+	state map[*Variable][]*tensors.Tensor
+}
+
+// NewOptimizer makes an optimizer; clip is the largest global L2 norm of the gradients (PyTorch's
+// clip_grad_norm_), 0 for none.
+func (e *Engine) NewOptimizer(rule Rule, clip float64) *Optimizer {
+	return &Optimizer{engine: e, rule: rule, clip: clip, state: map[*Variable][]*tensors.Tensor{}}
+}
+
+// StepCount is the number of steps taken.
+func (o *Optimizer) StepCount() int { return o.step }
+
+// slots finds or makes a variable's state, zero at first.
+func (o *Optimizer) slots(v *Variable) []*tensors.Tensor {
+	s, ok := o.state[v]
+	if !ok {
+		s = make([]*tensors.Tensor, o.rule.Slots())
+		for i := range s {
+			s[i] = tensors.FromShape(v.Value.Shape())
+		}
+		o.state[v] = s
+	}
+	return s
+}
+
+// Step moves each variable against its gradient at the learning rate; a nil gradient leaves its variable
+// alone. It returns the gradients' global norm before clipping, 0 without clipping.
+func (o *Optimizer) Step(rate float64, variables []*Variable, gradients []*tensors.Tensor) (norm float64, err error) {
+	o.step++
+	scale := tensors.FromScalar(float32(1))
+	if o.clip > 0 {
+		if scale, norm, err = o.clipScale(gradients); err != nil {
+			return 0, err
+		}
+	}
+	numbers := o.rule.Scalars(o.step, rate)
+	flat := make([]float32, len(numbers))
+	for i, x := range numbers {
+		flat[i] = float32(x)
+	}
+	scalars := tensors.FromFlatDataAndDimensions(flat, len(flat))
+	for i, v := range variables {
+		if gradients[i] == nil {
+			continue
+		}
+		if err := o.update(v, gradients[i], scale, scalars); err != nil {
+			return 0, err
+		}
+	}
+	for _, t := range []*tensors.Tensor{scale, scalars} {
+		if err := t.FinalizeAll(); err != nil {
+			return 0, err
+		}
+	}
+	return norm, nil
+}
+
+func (o *Optimizer) update(v *Variable, gradient, scale, scalars *tensors.Tensor) error {
+	slots := o.slots(v)
+	in := []shapes.Shape{v.Value.Shape(), gradient.Shape(), scale.Shape(), scalars.Shape()}
+	for _, s := range slots {
+		in = append(in, s.Shape())
+	}
+	count := scalars.Shape().Dimensions[0]
+	x := o.engine.executable("update|"+o.rule.Signature(), in, func(in []*Node) []*Node {
+		numbers := make([]*Node, count)
+		for i := range numbers {
+			numbers[i] = Reshape(Slice(in[3], AxisElem(i)))
+		}
+		w, state := o.rule.Graph(in[0], Mul(in[1], in[2]), in[4:], numbers)
+		return append([]*Node{w}, state...)
+	})
+	args := []any{}
+	donate := func(t *tensors.Tensor) error {
+		d, err := DonateTensorBuffer(t, o.engine.backend, 0)
+		args = append(args, d)
+		return err
+	}
+	if err := donate(v.Value); err != nil {
+		return err
+	}
+	args = append(args, gradient, scale, scalars)
+	for _, s := range slots {
+		if err := donate(s); err != nil {
+			return err
+		}
+	}
+	outs, err := x.run(args...)
+	if err != nil {
+		return err
+	}
+	v.Value = outs[0]
+	copy(slots, outs[1:])
+	return nil
+}
+
+// clipScale computes min(1, clip/(norm+1e-6)) on the device, squares summed in the order of the gradients.
+func (o *Optimizer) clipScale(gradients []*tensors.Tensor) (scale *tensors.Tensor, norm float64, err error) {
+	var sums []*tensors.Tensor
+	var in []shapes.Shape
+	for _, g := range gradients {
+		if g == nil {
+			continue
+		}
+		x := o.engine.executable("squares", []shapes.Shape{g.Shape()}, func(in []*Node) []*Node {
+			return []*Node{sumOfSquares(in[0])}
+		})
+		out, err := x.run(g)
+		if err != nil {
+			return nil, 0, err
+		}
+		sums = append(sums, out[0])
+		in = append(in, out[0].Shape())
+	}
+	x := o.engine.executable("clip|"+formatFloat(o.clip), in, func(in []*Node) []*Node {
+		total := in[0]
+		for _, s := range in[1:] {
+			total = Add(total, s)
+		}
+		norm := Sqrt(total)
+		scale := Min(Reciprocal(MulScalar(AddScalar(norm, 1e-6), 1/o.clip)), OnesLike(norm))
+		return []*Node{scale, norm}
+	})
+	args := make([]any, len(sums))
+	for i, s := range sums {
+		args[i] = s
+	}
+	outs, err := x.run(args...)
+	if err != nil {
+		return nil, 0, err
+	}
+	if norm, err = ScalarValue(outs[1]); err != nil {
+		return nil, 0, err
+	}
+	for _, s := range append(sums, outs[1]) {
+		if err := s.FinalizeAll(); err != nil {
+			return nil, 0, err
+		}
+	}
+	return outs[0], norm, nil
+}
+
+// sumOfSquares adds columns first, so that XLA can use vectors and the error stays small.
+func sumOfSquares(x *Node) *Node {
+	n := x.Shape().Size()
+	x = Reshape(x, n)
+	const width = 64
+	if rest := n % width; n > width && rest != 0 {
+		head, tail := Slice(x, AxisRange(0, n-rest)), Slice(x, AxisRange(n-rest))
+		return Add(sumOfSquares(head), ReduceAllSum(Mul(tail, tail)))
+	}
+	if n > width {
+		x = Reshape(x, n/width, width)
+		return ReduceAllSum(ReduceSum(Mul(x, x), 0))
+	}
+	return ReduceAllSum(Mul(x, x))
+}
+
+// ScalarValue reads a float32 scalar from the device.
+func ScalarValue(t *tensors.Tensor) (v float64, err error) {
+	err = t.ConstFlatData(func(flat any) { v = float64(flat.([]float32)[0]) })
+	return v, err
+}
+
+// CosineRate is the learning rate of an epoch under cosine annealing from first to last, as PyTorch's
+// CosineAnnealingLR gives it: epoch counts from 0, total is T_max.
+func CosineRate(first, last float64, epoch, total int) float64 {
+	if total <= 0 {
+		return first
+	}
+	return last + (first-last)*(1+math.Cos(math.Pi*float64(epoch)/float64(total)))/2
+}

@@ -1,0 +1,422 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/gonas/gonas/nas/nn"
+)
+
+// Group is the tensors of one block of a model, as two flat vectors on the device.
+type Group struct {
+	// Prefix is the block's name in the network; with a spec's name it makes PyTorch's state_dict key.
+	Prefix string
+	layout layout
+	// weights and buffers are nil where the block has none.
+	weights *Variable
+	buffers *tensors.Tensor
+}
+
+// call is one block call of a traced pass.
+type call struct {
+	block block
+	group *Group
+	in    []int
+	out   []int
+}
+
+// instruction runs one executable on slots.
+type instruction struct {
+	executable *executable
+	group      *Group
+	in, out    []int
+	// buffersAt is the output that replaces the group's buffers, -1 for none.
+	buffersAt int
+	// free are the slots that nobody reads afterwards.
+	free []int
+}
+
+// plan is a static schedule: which executable runs on which slots, and when a slot's tensor can go.
+type plan struct {
+	model        *Model
+	slots        []shapes.Shape
+	inputs       []int
+	outputs      []int
+	instructions []instruction
+	calls        []call
+	// one is the slot of the loss's own gradient, -1 when unused.
+	one int
+	// groupGradients are slots by group, inputGradients by wanted input; -1 where the loss does not depend.
+	groupGradients map[*Group]int
+	inputGradients []int
+}
+
+func (p *plan) slot(s shapes.Shape) int {
+	p.slots = append(p.slots, s)
+	return len(p.slots) - 1
+}
+
+// tracer is the environment in which composites above the granularity run: each call of a block becomes a
+// call of the plan.
+type tracer struct {
+	plan   *plan
+	mode   nn.Mode
+	prefix string
+}
+
+func (t tracer) Call(name string, m nn.Module, in ...nn.Value) []nn.Value {
+	t.prefix = nn.Join(t.prefix, name)
+	if c, ok := m.(nn.Composite); ok && m.Level() > t.plan.model.granularity {
+		return c.Run(t, in)
+	}
+	model := t.plan.model
+	c := call{block: block{module: m, layout: newLayout(m.Specs()), mode: t.mode}, group: model.group(t.prefix, m)}
+	for _, v := range in {
+		c.in = append(c.in, v.Slot)
+		c.block.in = append(c.block.in, v.Shape)
+	}
+	x := c.block.forward(model.engine)
+	if err := x.trace(); err != nil {
+		panic(err)
+	}
+	outputs := x.outputs
+	if c.block.updatesBuffers() {
+		outputs = outputs[:len(outputs)-1]
+	}
+	values := make([]nn.Value, len(outputs))
+	for i, s := range outputs {
+		slot := t.plan.slot(s)
+		c.out = append(c.out, slot)
+		values[i] = nn.Value{Slot: slot, Shape: s}
+	}
+	t.plan.calls = append(t.plan.calls, c)
+	return values
+}
+
+// newPlan traces one pass; it panics with an error where a graph function does.
+func newPlan(m *Model, in []shapes.Shape, mode nn.Mode) *plan {
+	p := &plan{model: m, one: -1, groupGradients: map[*Group]int{}}
+	values := make([]nn.Value, len(in))
+	for i, s := range in {
+		slot := p.slot(s)
+		p.inputs = append(p.inputs, slot)
+		values[i] = nn.Value{Slot: slot, Shape: s}
+	}
+	if _, ok := m.root.(nn.Composite); !ok || m.root.Level() <= m.granularity {
+		// One executable does it all; its graph is built when it is known whether gradients are wanted.
+		p.calls = []call{{block: block{module: m.root, layout: newLayout(m.root.Specs()), mode: mode, in: in}, group: m.group("", m.root), in: p.inputs}}
+		return p
+	}
+	outs := tracer{plan: p, mode: mode}.Call("", m.root, values...)
+	for _, v := range outs {
+		p.outputs = append(p.outputs, v.Slot)
+	}
+	return p
+}
+
+// single tells whether the plan is one executable, whose outputs are not known yet.
+func (p *plan) single() bool { return len(p.calls) == 1 && p.outputs == nil }
+
+// setOutputs gives the outputs of a single executable their slots.
+func (p *plan) setOutputs(outputs []shapes.Shape) {
+	for _, s := range outputs {
+		p.outputs = append(p.outputs, p.slot(s))
+	}
+	p.calls[0].out = p.outputs
+}
+
+// scheduleForward makes the instructions of a pass without gradients.
+func (p *plan) scheduleForward() error {
+	if p.single() {
+		c := &p.calls[0]
+		x := c.block.forward(p.model.engine)
+		if err := x.trace(); err != nil {
+			return err
+		}
+		outputs := x.outputs
+		if c.block.updatesBuffers() {
+			outputs = outputs[:len(outputs)-1]
+		}
+		p.setOutputs(outputs)
+	}
+	for _, c := range p.calls {
+		i := instruction{executable: c.block.forward(p.model.engine), group: c.group, in: c.in, out: slices.Clone(c.out), buffersAt: -1}
+		if c.block.updatesBuffers() {
+			i.buffersAt = len(i.out)
+			i.out = append(i.out, -1)
+		}
+		p.instructions = append(p.instructions, i)
+	}
+	return nil
+}
+
+// scheduleGradient makes the instructions of a pass and of the gradients of its first output, a scalar, with
+// respect to the weights and to some inputs.
+func (p *plan) scheduleGradient(weights bool, wrtInputs []int) error {
+	needs := make([]bool, len(p.slots))
+	for _, i := range wrtInputs {
+		needs[p.inputs[i]] = true
+	}
+	if p.single() {
+		return p.scheduleRoot(weights, needs)
+	}
+	if s := p.slots[p.outputs[0]]; s.Rank() != 0 {
+		return fmt.Errorf("gradient: the module's first output must be a scalar loss, got %s", s)
+	}
+	for _, c := range p.calls {
+		depends := weights && c.group != nil && c.group.layout.weights > 0
+		for _, s := range c.in {
+			depends = depends || needs[s]
+		}
+		for _, s := range c.out {
+			needs[s] = depends
+		}
+	}
+	if err := p.scheduleForward(); err != nil {
+		return err
+	}
+	p.one = p.slot(shapes.Make(dtypes.Float32))
+	p.scheduleBackward(weights, needs)
+	return nil
+}
+
+// scheduleRoot is the whole pass as one executable.
+func (p *plan) scheduleRoot(weights bool, needs []bool) error {
+	c := &p.calls[0]
+	of := gradientOf{root: true, weights: weights && c.group != nil && c.group.layout.weights > 0, inputs: make([]bool, len(c.in))}
+	for i, s := range c.in {
+		of.inputs[i] = needs[s]
+	}
+	x := c.block.gradient(p.model.engine, of, nil)
+	if err := x.trace(); err != nil {
+		return err
+	}
+	wanted := 0
+	for _, in := range of.inputs {
+		if in {
+			wanted++
+		}
+	}
+	for _, extra := range []bool{of.weights, c.block.updatesBuffers()} {
+		if extra {
+			wanted++
+		}
+	}
+	p.setOutputs(x.outputs[:len(x.outputs)-wanted])
+	i := instruction{executable: x, group: c.group, in: c.in, out: slices.Clone(c.out), buffersAt: -1}
+	if c.block.updatesBuffers() {
+		i.buffersAt = len(i.out)
+		i.out = append(i.out, -1)
+	}
+	if of.weights {
+		slot := p.slot(vector(c.group.layout.weights))
+		p.groupGradients[c.group] = slot
+		i.out = append(i.out, slot)
+	}
+	p.inputGradients = make([]int, len(p.inputs))
+	for k := range p.inputGradients {
+		p.inputGradients[k] = -1
+	}
+	for k, s := range c.in {
+		if of.inputs[k] {
+			slot := p.slot(p.slots[s])
+			p.inputGradients[k] = slot
+			i.out = append(i.out, slot)
+		}
+	}
+	p.instructions = append(p.instructions, i)
+	return nil
+}
+
+// scheduleBackward walks the calls in reverse and sums the gradients of each slot and of each group.
+func (p *plan) scheduleBackward(weights bool, needs []bool) {
+	parts := map[int][]int{p.outputs[0]: {p.one}}
+	groupParts := map[*Group][]int{}
+	var groups []*Group
+	for k := len(p.calls) - 1; k >= 0; k-- {
+		c := p.calls[k]
+		of := gradientOf{cotangents: make([]bool, len(c.out)), inputs: make([]bool, len(c.in))}
+		wanted := false
+		for i, s := range c.in {
+			of.inputs[i] = needs[s]
+			wanted = wanted || needs[s]
+		}
+		of.weights = weights && c.group != nil && c.group.layout.weights > 0
+		if !wanted && !of.weights {
+			continue
+		}
+		var cotangents []int
+		for i, s := range c.out {
+			if len(parts[s]) > 0 {
+				of.cotangents[i] = true
+				cotangents = append(cotangents, p.sum(parts[s]))
+			}
+		}
+		if len(cotangents) == 0 {
+			continue
+		}
+		if l, ok := c.block.module.(nn.Linear); ok && l.PassesGradient() {
+			for i, s := range c.in {
+				if of.inputs[i] {
+					parts[s] = append(parts[s], cotangents[0])
+				}
+			}
+			continue
+		}
+		outShapes := make([]shapes.Shape, len(c.out))
+		for i, s := range c.out {
+			outShapes[i] = p.slots[s]
+		}
+		i := instruction{executable: c.block.gradient(p.model.engine, of, outShapes), group: c.group, in: slices.Concat(c.in, cotangents), buffersAt: -1}
+		if of.weights {
+			slot := p.slot(vector(c.group.layout.weights))
+			if groupParts[c.group] == nil {
+				groups = append(groups, c.group)
+			}
+			groupParts[c.group] = append(groupParts[c.group], slot)
+			i.out = append(i.out, slot)
+		}
+		for k, s := range c.in {
+			if of.inputs[k] {
+				slot := p.slot(p.slots[s])
+				parts[s] = append(parts[s], slot)
+				i.out = append(i.out, slot)
+			}
+		}
+		p.instructions = append(p.instructions, i)
+	}
+	for _, g := range groups {
+		p.groupGradients[g] = p.sum(groupParts[g])
+	}
+	p.inputGradients = make([]int, len(p.inputs))
+	for i, s := range p.inputs {
+		p.inputGradients[i] = -1
+		if needs[s] && len(parts[s]) > 0 {
+			p.inputGradients[i] = p.sum(parts[s])
+		}
+	}
+}
+
+// sum returns the slot of the parts' sum, in their order.
+func (p *plan) sum(parts []int) int {
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	in := make([]shapes.Shape, len(parts))
+	for i, s := range parts {
+		in[i] = p.slots[s]
+	}
+	b := block{module: sumModule, layout: newLayout(nil), in: in}
+	out := p.slot(in[0])
+	p.instructions = append(p.instructions, instruction{executable: b.forward(p.model.engine), in: parts, out: []int{out}, buffersAt: -1})
+	return out
+}
+
+var sumModule = nn.Sum()
+
+// finish finds the last reader of each slot and compiles what is not compiled yet.
+func (p *plan) finish() error {
+	keep := make([]bool, len(p.slots))
+	for _, list := range [][]int{p.inputs, p.outputs, p.inputGradients, {p.one}} {
+		for _, s := range list {
+			if s >= 0 {
+				keep[s] = true
+			}
+		}
+	}
+	for _, s := range p.groupGradients {
+		keep[s] = true
+	}
+	last := make([]int, len(p.slots))
+	for k, i := range p.instructions {
+		for _, s := range slices.Concat(i.in, i.out) {
+			if s >= 0 {
+				last[s] = k
+			}
+		}
+	}
+	for s, k := range last {
+		if !keep[s] && len(p.instructions) > 0 {
+			p.instructions[k].free = append(p.instructions[k].free, s)
+		}
+	}
+	var list []*executable
+	seen := map[*executable]bool{}
+	for _, i := range p.instructions {
+		if !seen[i.executable] {
+			seen[i.executable] = true
+			list = append(list, i.executable)
+		}
+	}
+	return compileAll(list)
+}
+
+// run executes the plan on tensors for its inputs; the caller owns the result's tensors.
+func (p *plan) run(inputs []*tensors.Tensor) (values []*tensors.Tensor, err error) {
+	values = make([]*tensors.Tensor, len(p.slots))
+	for i, s := range p.inputs {
+		values[s] = inputs[i]
+	}
+	if p.one >= 0 {
+		values[p.one] = p.model.one
+	}
+	for k := range p.instructions {
+		if err := p.step(&p.instructions[k], values); err != nil {
+			return nil, err
+		}
+	}
+	return values, nil
+}
+
+func (p *plan) step(i *instruction, values []*tensors.Tensor) error {
+	args := make([]any, 0, len(i.in)+2)
+	if g := i.group; g != nil {
+		if g.weights != nil {
+			args = append(args, g.weights.Value)
+		}
+		if g.buffers != nil {
+			if i.buffersAt >= 0 {
+				donated, err := graph.DonateTensorBuffer(g.buffers, p.model.engine.backend, 0)
+				if err != nil {
+					return fmt.Errorf("buffers of %q: %w", g.Prefix, err)
+				}
+				args = append(args, donated)
+			} else {
+				args = append(args, g.buffers)
+			}
+		}
+	}
+	for _, s := range i.in {
+		args = append(args, values[s])
+	}
+	outs, err := i.executable.run(args...)
+	if err != nil {
+		return err
+	}
+	for k, t := range outs {
+		switch s := i.out[k]; {
+		case k == i.buffersAt:
+			i.group.buffers = t
+		case s < 0:
+			if err := t.FinalizeAll(); err != nil {
+				return err
+			}
+		default:
+			values[s] = t
+		}
+	}
+	for _, s := range i.free {
+		if values[s] != nil {
+			if err := values[s].FinalizeAll(); err != nil {
+				return err
+			}
+			values[s] = nil
+		}
+	}
+	return nil
+}

@@ -1,0 +1,334 @@
+package nn
+
+import (
+	"fmt"
+	"slices"
+
+	. "github.com/gomlx/gomlx/core/graph"
+)
+
+// Names of the DARTS primitives.
+const (
+	None        = "none"
+	MaxPool3x3  = "max_pool_3x3"
+	AvgPool3x3  = "avg_pool_3x3"
+	SkipConnect = "skip_connect"
+	SepConv3x3  = "sep_conv_3x3"
+	SepConv5x5  = "sep_conv_5x5"
+	SepConv7x7  = "sep_conv_7x7"
+	DilConv3x3  = "dil_conv_3x3"
+	DilConv5x5  = "dil_conv_5x5"
+	Conv7x1x1x7 = "conv_7x1_1x7"
+)
+
+// Primitives are all operations that [Primitive] makes.
+var Primitives = []string{None, MaxPool3x3, AvgPool3x3, SkipConnect, SepConv3x3, SepConv5x5, SepConv7x7, DilConv3x3, DilConv5x5, Conv7x1x1x7}
+
+func batchNormSpecs(name string, channels int, affine bool) []Spec {
+	vector := func(n string, buffer bool) Spec {
+		return Spec{Name: Join(name, n), Shape: []int{channels}, Buffer: buffer}
+	}
+	var specs []Spec
+	if affine {
+		specs = append(specs, vector("weight", false), vector("bias", false))
+	}
+	return append(specs, vector("running_mean", true), vector("running_var", true),
+		Spec{Name: Join(name, "num_batches_tracked"), Shape: []int{}, Buffer: true, Counter: true})
+}
+
+func depthwiseSpec(name string, channels, kh, kw int) Spec {
+	return Spec{Name: name, Shape: []int{channels, 1, kh, kw}, Kind: Depthwise}
+}
+
+func pointwiseSpec(name string, in, out int) Spec {
+	return Spec{Name: name, Shape: []int{out, in, 1, 1}, Kind: Pointwise}
+}
+
+func convSpec(name string, in, out, kh, kw int) Spec {
+	return Spec{Name: name, Shape: []int{out, in, kh, kw}, Kind: Conv}
+}
+
+func denseSpecs(name string, in, out int) []Spec {
+	return []Spec{{Name: Join(name, "weight"), Shape: []int{out, in}, Kind: Dense}, {Name: Join(name, "bias"), Shape: []int{out}}}
+}
+
+// op is a graph function on one image that can take a factor: x [batch, height, width, in], gain a scalar or
+// nil, to [batch, ceil(height/stride), ceil(width/stride), out].
+type op struct {
+	specs []Spec
+	fn    func(c *Ctx, x, gain *Node) *Node
+}
+
+// primitive makes the operation of a DARTS cell on channels; poolNorm puts the batch norm without affine
+// parameters behind a pool that the supernets have.
+func primitive(name string, channels, stride int, affine, poolNorm bool) (op, error) {
+	pool := func(f func(x *Node) *Node) op {
+		if !poolNorm {
+			return op{fn: func(_ *Ctx, x, gain *Node) *Node { return times(f(x), gain) }}
+		}
+		return op{batchNormSpecs("1", channels, false), func(c *Ctx, x, gain *Node) *Node {
+			return batchNorm(c, "1", f(x), gain)
+		}}
+	}
+	switch name {
+	case None:
+		return op{fn: func(_ *Ctx, x, _ *Node) *Node {
+			if stride > 1 {
+				x = Slice(x, AxisRange(), AxisRange().Stride(stride), AxisRange().Stride(stride), AxisRange())
+			}
+			return ZerosLike(x)
+		}}, nil
+	case MaxPool3x3:
+		return pool(func(x *Node) *Node { return MaxPoolImages(x, 3, stride, 1) }), nil
+	case AvgPool3x3:
+		return pool(func(x *Node) *Node { return AvgPoolImages(x, 3, stride, 1, false) }), nil
+	case SkipConnect:
+		if stride == 1 {
+			return op{fn: func(_ *Ctx, x, gain *Node) *Node { return times(x, gain) }}, nil
+		}
+		return factorizedReduce(channels, channels, affine), nil
+	case SepConv3x3:
+		return sepConv(channels, 3, stride, affine), nil
+	case SepConv5x5:
+		return sepConv(channels, 5, stride, affine), nil
+	case SepConv7x7:
+		return sepConv(channels, 7, stride, affine), nil
+	case DilConv3x3:
+		return dilConv(channels, 3, stride, affine), nil
+	case DilConv5x5:
+		return dilConv(channels, 5, stride, affine), nil
+	case Conv7x1x1x7:
+		return conv7x1(channels, stride, affine), nil
+	}
+	return op{}, fmt.Errorf("unknown operation %q, expected one of %v", name, Primitives)
+}
+
+func times(x, gain *Node) *Node {
+	if gain == nil {
+		return x
+	}
+	return Mul(x, gain)
+}
+
+func square(n int) [2]int { return [2]int{n, n} }
+
+// sepConv is twice (ReLU, depthwise, 1×1, batch norm), the stride in the first.
+func sepConv(channels, k, stride int, affine bool) op {
+	specs := slices.Concat(
+		[]Spec{depthwiseSpec("op.1.weight", channels, k, k), pointwiseSpec("op.2.weight", channels, channels)},
+		batchNormSpecs("op.3", channels, affine),
+		[]Spec{depthwiseSpec("op.5.weight", channels, k, k), pointwiseSpec("op.6.weight", channels, channels)},
+		batchNormSpecs("op.7", channels, affine))
+	return op{specs, func(c *Ctx, x, gain *Node) *Node {
+		pad := square(k / 2)
+		x = DepthwiseConv(ReLU(x), c.Tensor("op.1.weight"), square(stride), square(1), pad)
+		x = batchNorm(c, "op.3", PointwiseConv(x, c.Tensor("op.2.weight"), 1), nil)
+		x = DepthwiseConv(ReLU(x), c.Tensor("op.5.weight"), square(1), square(1), pad)
+		return batchNorm(c, "op.7", PointwiseConv(x, c.Tensor("op.6.weight"), 1), gain)
+	}}
+}
+
+// dilConv is ReLU, depthwise with dilation 2, 1×1, batch norm.
+func dilConv(channels, k, stride int, affine bool) op {
+	specs := slices.Concat(
+		[]Spec{depthwiseSpec("op.1.weight", channels, k, k), pointwiseSpec("op.2.weight", channels, channels)},
+		batchNormSpecs("op.3", channels, affine))
+	return op{specs, func(c *Ctx, x, gain *Node) *Node {
+		x = DepthwiseConv(ReLU(x), c.Tensor("op.1.weight"), square(stride), square(2), square(k-1))
+		return batchNorm(c, "op.3", PointwiseConv(x, c.Tensor("op.2.weight"), 1), gain)
+	}}
+}
+
+// conv7x1 is ReLU, 1×7 with stride (1, s), 7×1 with stride (s, 1), batch norm.
+func conv7x1(channels, stride int, affine bool) op {
+	specs := slices.Concat(
+		[]Spec{convSpec("op.1.weight", channels, channels, 1, 7), convSpec("op.2.weight", channels, channels, 7, 1)},
+		batchNormSpecs("op.3", channels, affine))
+	return op{specs, func(c *Ctx, x, gain *Node) *Node {
+		x = FullConv(ReLU(x), c.Tensor("op.1.weight"), [2]int{1, stride}, [2]int{0, 3})
+		x = FullConv(x, c.Tensor("op.2.weight"), [2]int{stride, 1}, [2]int{3, 0})
+		return batchNorm(c, "op.3", x, gain)
+	}}
+}
+
+// factorizedReduce halves the image with two 1×1 convolutions of stride 2, the second one pixel further.
+func factorizedReduce(in, out int, affine bool) op {
+	specs := slices.Concat(
+		[]Spec{pointwiseSpec("conv_1.weight", in, out/2), pointwiseSpec("conv_2.weight", in, out-out/2)},
+		batchNormSpecs("bn", out, affine))
+	return op{specs, func(c *Ctx, x, gain *Node) *Node {
+		x = ReLU(x)
+		shifted := Slice(x, AxisRange(), AxisRange(1), AxisRange(1), AxisRange())
+		y := Concatenate([]*Node{PointwiseConv(x, c.Tensor("conv_1.weight"), 2), PointwiseConv(shifted, c.Tensor("conv_2.weight"), 2)}, -1)
+		return batchNorm(c, "bn", y, gain)
+	}}
+}
+
+func reluConvBN(in, out int, affine bool) op {
+	specs := append([]Spec{pointwiseSpec("op.1.weight", in, out)}, batchNormSpecs("op.2", out, affine)...)
+	return op{specs, func(c *Ctx, x, gain *Node) *Node {
+		return batchNorm(c, "op.2", PointwiseConv(ReLU(x), c.Tensor("op.1.weight"), 1), gain)
+	}}
+}
+
+func (o op) leaf(signature string) Module {
+	return NewLeaf(signature, o.specs, func(c *Ctx, in []*Node) []*Node {
+		var gain *Node
+		if len(in) > 1 {
+			gain = in[1]
+		}
+		return []*Node{o.fn(c, in[0], gain)}
+	})
+}
+
+// Primitive is an operation of a derived cell: x [batch, height, width, channels] to the same with height and
+// width divided by stride.
+func Primitive(name string, channels, stride int, affine bool) (Module, error) {
+	o, err := primitive(name, channels, stride, affine, false)
+	if err != nil {
+		return nil, err
+	}
+	return o.leaf(fmt.Sprintf("%s|C%d|s%d|affine=%t", name, channels, stride, affine)), nil
+}
+
+// SearchPrimitive is an operation of a supernet, whose batch norms have no affine parameters and whose pools
+// have one: inputs x [batch, height, width, channels] and its mixing weight, a scalar.
+func SearchPrimitive(name string, channels, stride int) (Module, error) {
+	o, err := primitive(name, channels, stride, false, true)
+	if err != nil {
+		return nil, err
+	}
+	return o.leaf(fmt.Sprintf("search:%s|C%d|s%d", name, channels, stride)), nil
+}
+
+// ReLUConvBN is ReLU, a 1×1 convolution and batch norm: [batch, height, width, in] to [..., out].
+func ReLUConvBN(in, out int, affine bool) Module {
+	return reluConvBN(in, out, affine).leaf(fmt.Sprintf("relu_conv_bn|%d-%d|affine=%t", in, out, affine))
+}
+
+// FactorizedReduce halves height and width: [batch, height, width, in] to [batch, height/2, width/2, out].
+func FactorizedReduce(in, out int, affine bool) Module {
+	return factorizedReduce(in, out, affine).leaf(fmt.Sprintf("factorized_reduce|%d-%d|affine=%t", in, out, affine))
+}
+
+// Stem is a 3×3 convolution and batch norm, [batch, height, width, in] to [batch, height, width, out], with
+// PyTorch's names 0 and 1.
+func Stem(in, out int) Module {
+	specs := append([]Spec{convSpec("0.weight", in, out, 3, 3)}, batchNormSpecs("1", out, true)...)
+	return NewLeaf(fmt.Sprintf("stem|%d-%d", in, out), specs, func(c *Ctx, x []*Node) []*Node {
+		return []*Node{BatchNorm(c, "1", FullConv(x[0], c.Tensor("0.weight"), square(1), square(1)))}
+	})
+}
+
+// Classifier is a global average pool and a linear layer named classifier: [batch, height, width, channels]
+// to [batch, classes].
+func Classifier(channels, classes int) Module {
+	return NewLeaf(fmt.Sprintf("classifier|%d-%d", channels, classes), denseSpecs("classifier", channels, classes),
+		func(c *Ctx, x []*Node) []*Node {
+			return []*Node{DenseLayer(c.In("classifier"), GlobalAvgPool(x[0]))}
+		})
+}
+
+// AuxiliaryHead is DARTS's for CIFAR: ReLU, 5×5 average pool of stride 3, 1×1 to 128, batch norm, ReLU, 2×2 to
+// 768, batch norm, ReLU, linear. [batch, 8, 8, channels] to [batch, classes].
+func AuxiliaryHead(channels, classes int) Module {
+	specs := slices.Concat(
+		[]Spec{pointwiseSpec("features.2.weight", channels, 128)}, batchNormSpecs("features.3", 128, true),
+		[]Spec{convSpec("features.5.weight", 128, 768, 2, 2)}, batchNormSpecs("features.6", 768, true),
+		denseSpecs("classifier", 768, classes))
+	return NewLeaf(fmt.Sprintf("auxiliary|%d-%d", channels, classes), specs, func(c *Ctx, in []*Node) []*Node {
+		x := AvgPoolImages(ReLU(in[0]), 5, 3, 0, false)
+		x = ReLU(BatchNorm(c, "features.3", PointwiseConv(x, c.Tensor("features.2.weight"), 1)))
+		x = ReLU(BatchNorm(c, "features.6", FullConv(x, c.Tensor("features.5.weight"), square(1), square(0))))
+		return []*Node{DenseLayer(c.In("classifier"), Reshape(x, x.Shape().Dimensions[0], -1))}
+	})
+}
+
+type sum struct{ Module }
+
+func (sum) PassesGradient() bool { return true }
+
+func (s sum) Graph(c *Ctx, in []*Node) []*Node { return s.Module.(Leaf).Graph(c, in) }
+
+// Sum adds its inputs, equal shapes, from the first to the last.
+func Sum() Module {
+	return sum{NewLeaf("sum", nil, func(_ *Ctx, in []*Node) []*Node {
+		total := in[0]
+		for _, x := range in[1:] {
+			total = Add(total, x)
+		}
+		return []*Node{total}
+	})}
+}
+
+// Concat joins its inputs [batch, height, width, *] along the channels.
+func Concat() Module {
+	return NewLeaf("concat", nil, func(_ *Ctx, in []*Node) []*Node {
+		if len(in) == 1 {
+			return in
+		}
+		return []*Node{Concatenate(in, -1)}
+	})
+}
+
+// Rows cuts [n, m] into n vectors [m], or a vector [n] into n scalars.
+func Rows() Module {
+	return NewLeaf("rows", nil, func(_ *Ctx, in []*Node) []*Node {
+		d := in[0].Shape().Dimensions
+		rows := make([]*Node, d[0])
+		for i := range rows {
+			spec := []SliceAxisSpec{AxisElem(i)}
+			for range d[1:] {
+				spec = append(spec, AxisRange())
+			}
+			rows[i] = Reshape(Slice(in[0], spec...), d[1:]...)
+		}
+		return rows
+	})
+}
+
+// MixedEdge is the weighted sum of search primitives on x [batch, height, width, channels] with weights
+// [primitives]. The operation none adds nothing, so it is not computed; its weight's gradient is 0.
+func MixedEdge(primitives []string, channels, stride int) (Module, error) {
+	children := make([]Child, 0, len(primitives))
+	modules := map[int]Module{}
+	for k, name := range primitives {
+		m, err := SearchPrimitive(name, channels, stride)
+		if err != nil {
+			return nil, err
+		}
+		if name == None {
+			continue
+		}
+		modules[k] = m
+		children = append(children, Child{fmt.Sprintf("_ops.%d", k), m})
+	}
+	if len(children) == 0 {
+		return nil, fmt.Errorf("a mixed edge of %v computes nothing: expected an operation beside %q", primitives, None)
+	}
+	rows, add := Rows(), Sum()
+	return NewComposite(fmt.Sprintf("mixed|%v|C%d|s%d", primitives, channels, stride), Edge, children,
+		func(e Env, in []Value) []Value {
+			weights := e.Call("", rows, in[1])
+			outs := make([]Value, 0, len(modules))
+			for k := range primitives {
+				if m, ok := modules[k]; ok {
+					outs = append(outs, Call1(e, fmt.Sprintf("_ops.%d", k), m, in[0], weights[k]))
+				}
+			}
+			return e.Call("", add, outs...)
+		}), nil
+}
+
+// SoftmaxWeights is a leaf over the last axis of [edges, primitives].
+func SoftmaxWeights() Module {
+	return NewLeaf("softmax", nil, func(_ *Ctx, in []*Node) []*Node {
+		shifted := Exp(Sub(in[0], BroadcastToDims(StopGradient(ReduceAndKeep(in[0], ReduceMax, -1)), in[0].Shape().Dimensions...)))
+		return []*Node{Div(shifted, BroadcastToDims(ReduceAndKeep(shifted, ReduceSum, -1), shifted.Shape().Dimensions...))}
+	})
+}
+
+// SigmoidWeights is a leaf that maps each element of [edges, primitives] by itself.
+func SigmoidWeights() Module {
+	return NewLeaf("sigmoid", nil, func(_ *Ctx, in []*Node) []*Node { return []*Node{Sigmoid(in[0])} })
+}

@@ -1,0 +1,145 @@
+// Package space holds the search spaces: supernets with every choice, and the networks derived from them.
+package space
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gonas/gonas/nas/arch"
+	"github.com/gonas/gonas/nas/nn"
+)
+
+// DARTSPrimitives are the operations of space S0 in DARTS (1806.09055) and DARTS- (2009.01027).
+var DARTSPrimitives = []string{nn.None, nn.MaxPool3x3, nn.AvgPool3x3, nn.SkipConnect, nn.SepConv3x3, nn.SepConv5x5, nn.DilConv3x3, nn.DilConv5x5}
+
+// FairDARTSPrimitives are the operations of space S0 in FairDARTS (1911.12126) and NoisyDARTS (2005.03566).
+var FairDARTSPrimitives = DARTSPrimitives[1:]
+
+// Edges is the number of edges of a cell: node i has one from each of the i+2 states before it.
+const Edges = 14
+
+// EdgeIndex returns the row of an edge in a table of alphas, which lists node 2's edges first.
+func EdgeIndex(from, to int) int {
+	row := 0
+	for n := 2; n < to; n++ {
+		row += n
+	}
+	return row + from
+}
+
+// Size are a cell network's dimensions.
+type Size struct {
+	// Cells is the number of cells; those at Cells/3 and 2·Cells/3 halve the image and double the channels.
+	Cells int `json:"cells"`
+	// Channels of the first cell's nodes.
+	Channels int `json:"channels"`
+	Classes  int `json:"classes"`
+	// InputChannels of the images, 3 for colour.
+	InputChannels int `json:"input_channels"`
+}
+
+// Validate reports the first field out of range.
+func (s Size) Validate() error {
+	for _, f := range []struct {
+		name       string
+		value, min int
+	}{{"cells", s.Cells, 1}, {"channels", s.Channels, 1}, {"classes", s.Classes, 2}, {"input_channels", s.InputChannels, 1}} {
+		if f.value < f.min {
+			return fmt.Errorf("size: %s: expected at least %d, got %d", f.name, f.min, f.value)
+		}
+	}
+	return nil
+}
+
+// Reduction tells whether cell i halves the image.
+func (s Size) Reduction(i int) bool { return i == s.Cells/3 || i == 2*s.Cells/3 }
+
+const stemMultiplier = 3
+
+func preprocess(in, out int, reductionBefore, affine bool) nn.Module {
+	if reductionBefore {
+		return nn.FactorizedReduce(in, out, affine)
+	}
+	return nn.ReLUConvBN(in, out, affine)
+}
+
+// searchCell is a cell of the supernet: inputs are the two states [batch, height, width, *] and the weights
+// of each edge, [primitives] times 14.
+func searchCell(primitives []string, beforeBefore, before, channels int, reduction, reductionBefore bool) (nn.Module, error) {
+	pre0, pre1 := preprocess(beforeBefore, channels, reductionBefore, false), nn.ReLUConvBN(before, channels, false)
+	children := []nn.Child{{Name: "preprocess0", Module: pre0}, {Name: "preprocess1", Module: pre1}}
+	edges := make([]nn.Module, Edges)
+	for to := 2; to < 2+arch.Nodes; to++ {
+		for from := range to {
+			stride := 1
+			if reduction && from < 2 {
+				stride = 2
+			}
+			edge, err := nn.MixedEdge(primitives, channels, stride)
+			if err != nil {
+				return nil, err
+			}
+			k := EdgeIndex(from, to)
+			edges[k] = edge
+			children = append(children, nn.Child{Name: fmt.Sprintf("_ops.%d", k), Module: edge})
+		}
+	}
+	add, concat := nn.Sum(), nn.Concat()
+	signature := fmt.Sprintf("search_cell|%s|%d,%d-%d|reduce=%t,%t", strings.Join(primitives, ","), beforeBefore, before, channels, reduction, reductionBefore)
+	return nn.NewComposite(signature, nn.Cell, children, func(e nn.Env, in []nn.Value) []nn.Value {
+		states := []nn.Value{nn.Call1(e, "preprocess0", pre0, in[0]), nn.Call1(e, "preprocess1", pre1, in[1])}
+		weights := in[2:]
+		for to := 2; to < 2+arch.Nodes; to++ {
+			parts := make([]nn.Value, to)
+			for from := range to {
+				k := EdgeIndex(from, to)
+				parts[from] = nn.Call1(e, fmt.Sprintf("_ops.%d", k), edges[k], states[from], weights[k])
+			}
+			states = append(states, nn.Call1(e, "", add, parts...))
+		}
+		return e.Call("", concat, states[2:]...)
+	}), nil
+}
+
+// Supernet is the cell supernet of space S0 with the names of the official code. Inputs: images [batch,
+// height, width, channels], mixing weights of normal and of reduction cells [14, primitives] each. Output:
+// logits [batch, classes].
+func Supernet(size Size, primitives []string) (nn.Module, error) {
+	if err := size.Validate(); err != nil {
+		return nil, err
+	}
+	stem := nn.Stem(size.InputChannels, stemMultiplier*size.Channels)
+	children := []nn.Child{{Name: "stem", Module: stem}}
+	cells := make([]nn.Module, size.Cells)
+	beforeBefore, before, channels := stemMultiplier*size.Channels, stemMultiplier*size.Channels, size.Channels
+	for i := range cells {
+		if size.Reduction(i) {
+			channels *= 2
+		}
+		cell, err := searchCell(primitives, beforeBefore, before, channels, size.Reduction(i), i > 0 && size.Reduction(i-1))
+		if err != nil {
+			return nil, err
+		}
+		cells[i] = cell
+		beforeBefore, before = before, arch.Nodes*channels
+		children = append(children, nn.Child{Name: fmt.Sprintf("cells.%d", i), Module: cell})
+	}
+	head := nn.Classifier(before, size.Classes)
+	children = append(children, nn.Child{Module: head})
+	rows := nn.Rows()
+	signature := fmt.Sprintf("supernet|%+v|%s", size, strings.Join(primitives, ","))
+	return nn.NewComposite(signature, nn.Network, children, func(e nn.Env, in []nn.Value) []nn.Value {
+		normal, reduce := e.Call("", rows, in[1]), e.Call("", rows, in[2])
+		s0 := nn.Call1(e, "stem", stem, in[0])
+		s1 := s0
+		for i, cell := range cells {
+			weights := normal
+			if size.Reduction(i) {
+				weights = reduce
+			}
+			s0, s1 = s1, nn.Call1(e, fmt.Sprintf("cells.%d", i), cell, slices.Concat([]nn.Value{s0, s1}, weights)...)
+		}
+		return e.Call("", head, s1)
+	}), nil
+}
