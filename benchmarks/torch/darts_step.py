@@ -1,0 +1,343 @@
+"""One bilevel search step of the DARTS supernet in PyTorch, timed: the yardstick of benchmarks/run.
+
+    python benchmarks/torch/darts_step.py --batch 16 --memory-format channels_last --steps 5 --json
+    python benchmarks/torch/darts_step.py --check DIR     compares with reference numbers of the official code in DIR
+
+The network is arXiv 1806.09055's first-order search on CIFAR: 8 cells, 16 channels, 4 nodes, 14 mixed edges of 8
+primitives, 1,930,618 weights. A step updates the architecture on a validation batch (Adam), then the weights on a
+training batch (SGD, clipped). Module names follow the official state_dict, so the same fill gives the same logits.
+Where PyTorch offers a faster way to the same numbers, that way is the default.
+"""
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import sys
+import time
+
+_process_start = time.perf_counter()
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import fill
+
+_import_seconds = time.perf_counter() - _process_start
+
+PARAMETERS = 1_930_618
+PRIMITIVES = (
+    "none", "max_pool_3x3", "avg_pool_3x3", "skip_connect",
+    "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5",
+)
+NODES = 4
+EDGES = sum(2 + node for node in range(NODES))
+
+
+def norm(channels):
+    """Batch norm inside searched operations: without scale and offset, which could undo an edge's weight."""
+    return nn.BatchNorm2d(channels, affine=False)
+
+
+def depthwise(channels, kernel, stride, dilation=1):
+    padding = dilation * (kernel // 2)
+    return nn.Conv2d(channels, channels, kernel, stride, padding, dilation, groups=channels, bias=False)
+
+
+def pointwise(inputs, outputs, stride=1):
+    return nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+
+
+class Chain(nn.Module):
+    """A sequence whose children are called op.0, op.1, ... in the state_dict."""
+
+    def __init__(self, *layers):
+        super().__init__()
+        self.op = nn.Sequential(*layers)
+
+    def forward(self, x):
+        return self.op(x)
+
+
+def relu_conv_norm(inputs, outputs):
+    return Chain(nn.ReLU(), pointwise(inputs, outputs), norm(outputs))
+
+
+def separable(channels, kernel, stride):
+    layers = []
+    for s in (stride, 1):
+        layers += [nn.ReLU(), depthwise(channels, kernel, s), pointwise(channels, channels), norm(channels)]
+    return Chain(*layers)
+
+
+def dilated(channels, kernel, stride):
+    return Chain(nn.ReLU(), depthwise(channels, kernel, stride, 2), pointwise(channels, channels), norm(channels))
+
+
+class FactorizedReduce(nn.Module):
+    """Halves the resolution: even pixels through one 1x1 convolution, odd ones through another."""
+
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.conv_1 = pointwise(inputs, outputs // 2, 2)
+        self.conv_2 = pointwise(inputs, outputs // 2, 2)
+        self.bn = norm(outputs)
+
+    def forward(self, x):
+        x = F.relu(x)
+        return self.bn(torch.cat([self.conv_1(x), self.conv_2(x[:, :, 1:, 1:])], 1))
+
+
+class Zero(nn.Module):
+    """The primitive "none" as the official code computes it: the input times 0."""
+
+    def __init__(self, stride):
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x):
+        return x[:, :, :: self.stride, :: self.stride] * 0.0
+
+
+def primitive(name, channels, stride):
+    kernel = int(name[-1]) if name[-1].isdigit() else 0
+    if name == "none":
+        return Zero(stride)
+    if name == "max_pool_3x3":
+        return nn.Sequential(nn.MaxPool2d(3, stride, 1), norm(channels))
+    if name == "avg_pool_3x3":
+        return nn.Sequential(nn.AvgPool2d(3, stride, 1, count_include_pad=False), norm(channels))
+    if name == "skip_connect":
+        return nn.Identity() if stride == 1 else FactorizedReduce(channels, channels)
+    return (separable if name.startswith("sep") else dilated)(channels, kernel, stride)
+
+
+class MixedEdge(nn.Module):
+    """All primitives of an edge, summed with the edge's weights."""
+
+    def __init__(self, channels, stride, skip_none):
+        super().__init__()
+        self._ops = nn.ModuleList(primitive(name, channels, stride) for name in PRIMITIVES)
+        self.first = 1 if skip_none else 0
+
+    def forward(self, x, weights):
+        return sum(weights[i] * self._ops[i](x) for i in range(self.first, len(self._ops)))
+
+
+class Cell(nn.Module):
+    def __init__(self, before_last, last, channels, reduction, after_reduction, skip_none):
+        super().__init__()
+        self.reduction = reduction
+        self.preprocess0 = (FactorizedReduce if after_reduction else relu_conv_norm)(before_last, channels)
+        self.preprocess1 = relu_conv_norm(last, channels)
+        self._ops = nn.ModuleList(
+            MixedEdge(channels, 2 if reduction and source < 2 else 1, skip_none)
+            for node in range(NODES) for source in range(2 + node)
+        )
+
+    def forward(self, s0, s1, weights):
+        states = [self.preprocess0(s0), self.preprocess1(s1)]
+        edge = 0
+        for _ in range(NODES):
+            states.append(sum(self._ops[edge + i](x, weights[edge + i]) for i, x in enumerate(states)))
+            edge += len(states) - 1
+        return torch.cat(states[-NODES:], 1)
+
+
+class Supernet(nn.Module):
+    """Images [batch, 3, height, width] to logits [batch, classes]; alphas are kept out of the state_dict."""
+
+    def __init__(self, channels=16, classes=10, layers=8, stem_multiplier=3, skip_none=True):
+        super().__init__()
+        width = stem_multiplier * channels
+        self.stem = nn.Sequential(nn.Conv2d(3, width, 3, padding=1, bias=False), nn.BatchNorm2d(width))
+        self.cells = nn.ModuleList()
+        before_last, last, after_reduction = width, width, False
+        for i in range(layers):
+            reduction = i in (layers // 3, 2 * layers // 3)
+            channels *= 2 if reduction else 1
+            self.cells.append(Cell(before_last, last, channels, reduction, after_reduction, skip_none))
+            before_last, last, after_reduction = last, NODES * channels, reduction
+        self.classifier = nn.Linear(last, classes)
+        self.alphas = [(1e-3 * torch.randn(EDGES, len(PRIMITIVES))).requires_grad_() for _ in range(2)]
+
+    def forward(self, x):
+        normal, reduce = (F.softmax(a, -1) for a in self.alphas)
+        s0 = s1 = self.stem(x)
+        for cell in self.cells:
+            s0, s1 = s1, cell(s0, s1, reduce if cell.reduction else normal)
+        return self.classifier(s1.mean((2, 3)))
+
+
+def parameter_count(net):
+    return sum(p.numel() for p in net.parameters())
+
+
+class Search:
+    """A supernet with both optimizers."""
+
+    def __init__(self, net, arch_grads):
+        self.net, self.arch_grads = net, arch_grads
+        self.weights_optimizer = torch.optim.SGD(net.parameters(), 0.025, momentum=0.9, weight_decay=3e-4)
+        self.arch_optimizer = torch.optim.Adam(net.alphas, 3e-4, betas=(0.5, 0.999), weight_decay=1e-3)
+
+    def step(self, train, valid):
+        """One step on two (images, labels) batches; the training loss."""
+        loss = F.cross_entropy(self.net(valid[0]), valid[1])
+        if self.arch_grads == "all":
+            self.arch_optimizer.zero_grad()
+            loss.backward()
+        else:
+            for alpha, grad in zip(self.net.alphas, torch.autograd.grad(loss, self.net.alphas)):
+                alpha.grad = grad
+        self.arch_optimizer.step()
+
+        self.weights_optimizer.zero_grad()
+        loss = F.cross_entropy(self.net(train[0]), train[1])
+        if self.arch_grads == "all":
+            loss.backward()
+        else:
+            # The weights' step needs no gradient of the alphas either.
+            loss.backward(inputs=list(self.net.parameters()))
+        nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
+        self.weights_optimizer.step()
+        return loss.item()
+
+
+def batch(name, size, memory_format):
+    images = fill.symmetric(f"{name}.input", (size, 3, 32, 32), torch.float32).contiguous(memory_format=memory_format)
+    return images, fill.labels(f"{name}.target", size, 10)
+
+
+def peak_rss_mb():
+    """Largest resident size so far, in MiB (Linux counts it in KiB)."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def cpu_seconds():
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def measure(args):
+    torch.manual_seed(args.seed)
+    torch.set_num_threads(args.threads)
+    memory_format = {"default": torch.contiguous_format, "channels_last": torch.channels_last}[args.memory_format]
+    rss_after_import, start = peak_rss_mb(), time.perf_counter()
+    net = Supernet(skip_none=args.none == "skip").to(memory_format=memory_format).train()
+    count = parameter_count(net)
+    assert count == PARAMETERS, f"{count} parameters, expected {PARAMETERS}"
+    search = Search(net, args.arch_grads)
+    train, valid = batch("train", args.batch, memory_format), batch("valid", args.batch, memory_format)
+    built = time.perf_counter()
+
+    losses = [search.step(train, valid)]
+    first_call = time.perf_counter() - built
+    for _ in range(args.warmup):
+        losses.append(search.step(train, valid))
+    seconds, cpu_before = [], cpu_seconds()
+    for _ in range(args.steps):
+        began = time.perf_counter()
+        losses.append(search.step(train, valid))
+        seconds.append(time.perf_counter() - began)
+    return {
+        "framework": "torch",
+        "version": torch.__version__,
+        "backend": f"torch {torch.__version__} eager, {torch.backends.cpu.get_cpu_capability()}",
+        "memory_format": args.memory_format,
+        "arch_grads": args.arch_grads,
+        "none": args.none,
+        "batch": args.batch,
+        "threads": torch.get_num_threads(),
+        "parameters": count,
+        "import_s": _import_seconds,
+        "build_s": built - start,
+        "first_call_s": first_call,
+        "step_s": seconds,
+        "cpu_s_per_step": (cpu_seconds() - cpu_before) / args.steps,
+        "peak_rss_mb": peak_rss_mb(),
+        "import_rss_mb": rss_after_import,
+        "losses": losses,
+    }
+
+
+def check(folder):
+    """Compares float64 logits, loss and gradients with folder's darts/search_network.json; the worst deviations."""
+    with open(os.path.join(folder, "darts", "search_network.json")) as f:
+        golden = json.load(f)
+    with open(os.path.join(folder, "darts", "search_network.state_dict.json")) as f:
+        names = [(key, tuple(shape)) for key, shape in json.load(f)]
+    worst = {}
+
+    def compare(name, got, want):
+        want = torch.as_tensor(want, dtype=torch.float64)
+        worst[name] = ((got - want).abs().max() / want.abs().max()).item()
+
+    for skip_none in (True, False):
+        net, label = Supernet(skip_none=skip_none).double(), f"none {'skipped' if skip_none else 'multiplied'}: "
+        assert parameter_count(net) == golden["params"]["all"] == PARAMETERS
+        own = [(key, tuple(t.shape)) for key, t in net.state_dict().items()]
+        assert own == names, f"state_dict differs first at {next((a, b) for a, b in zip(own, names) if a != b)}"
+        fill.fill_module(net)
+        net.alphas = [fill.symmetric(f"alphas_{kind}", (EDGES, len(PRIMITIVES))).requires_grad_() for kind in ("normal", "reduce")]
+        images = fill.symmetric(golden["input"]["name"], tuple(golden["input"]["shape"]))
+        target = fill.labels(golden["target"]["name"], images.shape[0], 10)
+        assert target.tolist() == golden["target"]["values"], "labels differ"
+        for mode in ("eval", "train"):
+            net.train(mode == "train")
+            logits = net(images)
+            loss = F.cross_entropy(logits, target)
+            grads = torch.autograd.grad(loss, [*net.alphas, *net.parameters()])
+            compare(f"{label}{mode} logits", logits.detach(), golden["eval_logits" if mode == "eval" else "train_mode_logits"])
+            compare(f"{label}{mode} loss", loss.detach(), golden[f"{mode}_mode_cross_entropy"])
+            for i, kind in enumerate(("alphas_normal", "alphas_reduce")):
+                compare(f"{label}{mode} d {kind}", grads[i], golden[f"{mode}_mode_dCE_dalpha"][kind])
+        by_name = dict(zip((k for k, _ in net.named_parameters()), grads[2:]))
+        norms = golden["train_mode_weight_grad_l2norm_by_name"]
+        compare(f"{label}norms of the weights' gradients", torch.stack([by_name[k].norm() for k in norms]), list(norms.values()))
+        compare(f"{label}norm of all weights' gradients", torch.cat([g.flatten() for g in grads[2:]]).norm(),
+                golden["train_mode_weight_grad_global_l2norm"])
+    return worst
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--memory-format", choices=("default", "channels_last"), default="default")
+    parser.add_argument("--arch-grads", choices=("alphas", "all"), default="alphas",
+                        help="alphas: each half of a step computes only the gradients it uses; all: both, as the official code does")
+    parser.add_argument("--none", choices=("skip", "multiply"), default="skip",
+                        help="skip: the primitive none costs nothing; multiply: input times 0, as the official code does")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--steps", type=int, default=5, help="timed steps")
+    parser.add_argument("--warmup", type=int, default=1, help="steps after the first one and before the timed ones")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true", help="print one JSON line")
+    parser.add_argument("--check", metavar="DIR", help="compare with reference numbers, measure nothing")
+    args = parser.parse_args()
+    if args.steps < 1 or args.warmup < 0 or args.threads < 1 or args.batch < 2:
+        parser.error("needs --steps >= 1, --warmup >= 0, --threads >= 1, --batch >= 2")
+
+    if args.check:
+        worst = check(args.check)
+        ok = all(v <= 1e-6 for v in worst.values())
+        if args.json:
+            print(json.dumps({"ok": ok, "max_rel_err": worst}))
+        else:
+            for name, v in worst.items():
+                print(f"{v:9.1e}  {name}")
+        sys.exit(0 if ok else 1)
+
+    result = measure(args)
+    if args.json:
+        print(json.dumps(result))
+    else:
+        print(f"{result['backend']}, {args.memory_format}, batch {args.batch}, {args.threads} threads: "
+              f"first call {result['first_call_s']:.2f} s, step {statistics.median(result['step_s']):.2f} s, "
+              f"{result['cpu_s_per_step']:.2f} CPU s a step, peak {result['peak_rss_mb']:.0f} MiB")
+
+
+if __name__ == "__main__":
+    main()
