@@ -1,0 +1,278 @@
+package verdict
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gonas/gonas/repro/claims"
+)
+
+var seeds = []uint64{0, 1, 2}
+
+// claim makes a claim of one assertion with a rule for every profile.
+func claim(k claims.Kind, r claims.Rule) claims.Claim {
+	r.Says = "the rule in words"
+	return claims.Claim{ID: "p-one", Paper: "p", Confidence: "high", Assertion: claims.Assertion{
+		Kind: k, Printed: "1", Measure: &claims.Measure{}, Accept: map[claims.Profile]claims.Rule{claims.Any: r},
+	}}
+}
+
+func decide(t testing.TB, c claims.Claim, p claims.Profile, m ...Measured) Verdict {
+	t.Helper()
+	v, err := Decide(c, p, m)
+	require.NoError(t, err)
+	return v
+}
+
+func TestDecide(t *testing.T) {
+	none := claims.Rule{}
+	ten := []float64{10, 10.1, 9.9}
+	for _, c := range []struct {
+		name    string
+		kind    claims.Kind
+		rule    claims.Rule
+		m       Measured
+		reduced Status
+		full    Status
+	}{
+		{"order above", claims.Order, none, Measured{Seeds: seeds, A: []float64{3, 4, 5}, B: []float64{1, 1.5, 3.5}}, Consistent, Reproduced},
+		{"order below", claims.Order, none, Measured{Seeds: seeds, A: []float64{1, 1.5, 3.5}, B: []float64{3, 4, 5}}, NotReproduced, NotReproduced},
+		{"order, wide", claims.Order, none, Measured{Seeds: seeds, A: []float64{3, 1, 9}, B: []float64{1, 1.5, 3.5}}, Inconclusive, Inconclusive},
+		{"order, no difference", claims.Order, none, Measured{Seeds: seeds, A: ten, B: ten}, Inconclusive, Inconclusive},
+		{"order, two seeds", claims.Order, none, Measured{Seeds: seeds[:2], A: []float64{30, 30.01}, B: []float64{1, 1}}, Inconclusive, Inconclusive},
+		{"order, one seed", claims.Order, none, Measured{Seeds: seeds[:1], A: []float64{30}, B: []float64{1}}, Inconclusive, Inconclusive},
+		{"order, a seed twice", claims.Order, none, Measured{Seeds: []uint64{1, 1, 2}, A: []float64{3, 4, 5}, B: []float64{1, 1.5, 3.5}}, Inconclusive, Inconclusive},
+		{"order, unpaired", claims.Order, none, Measured{Seeds: seeds, A: []float64{3, 4, 5}, B: []float64{1}}, Inconclusive, Inconclusive},
+		{"order, NaN", claims.Order, none, Measured{Seeds: seeds, A: []float64{3, 4, math.NaN()}, B: []float64{1, 1, 1}}, Inconclusive, Inconclusive},
+		{"trend above", claims.Trend, claims.Rule{Bound: 9}, Measured{Seeds: seeds, A: ten}, Consistent, Reproduced},
+		{"trend not above", claims.Trend, claims.Rule{Bound: 11}, Measured{Seeds: seeds, A: ten}, NotReproduced, NotReproduced},
+		{"trend at the bound", claims.Trend, claims.Rule{Bound: 10}, Measured{Seeds: seeds, A: ten}, Inconclusive, Inconclusive},
+		{"trend below", claims.Trend, claims.Rule{Bound: 11, Below: true}, Measured{Seeds: seeds, A: ten}, Consistent, Reproduced},
+		{"trend not below", claims.Trend, claims.Rule{Bound: 9, Below: true}, Measured{Seeds: seeds, A: ten}, NotReproduced, NotReproduced},
+		{"rank above a number", claims.Rank, claims.Rule{Bound: 0.5}, Measured{Seeds: seeds, A: []float64{0.7, 0.71, 0.69}}, Consistent, Reproduced},
+		{"rank above the baseline", claims.Rank, none, Measured{Seeds: seeds, A: []float64{0.7, 0.71, 0.69}, B: []float64{0.4, 0.41, 0.39}}, Consistent, Reproduced},
+		{"rank below the baseline", claims.Rank, none, Measured{Seeds: seeds, A: []float64{0.4, 0.41, 0.39}, B: []float64{0.7, 0.71, 0.69}}, NotReproduced, NotReproduced},
+		{"rank among the baseline's", claims.Rank, none, Measured{Seeds: seeds, A: []float64{0.5, 0.501, 0.499}, B: []float64{0.4, 0.5, 0.6}}, Inconclusive, Inconclusive},
+		{"rank, baseline of two", claims.Rank, none, Measured{Seeds: seeds, A: []float64{0.9, 0.9, 0.9}, B: []float64{0.4, 0.4}}, Inconclusive, Inconclusive},
+		{"rank, baseline of one", claims.Rank, none, Measured{Seeds: seeds, A: []float64{0.9, 0.9, 0.9}, B: []float64{0.4}}, Inconclusive, Inconclusive},
+		{"level within", claims.Level, claims.Rule{Target: 97.46, Margin: 0.3}, Measured{Seeds: seeds, A: []float64{97.45, 97.46, 97.5}}, Consistent, Reproduced},
+		{"level outside", claims.Level, claims.Rule{Target: 90, Margin: 0.3}, Measured{Seeds: seeds, A: []float64{97.45, 97.46, 97.5}}, NotReproduced, NotReproduced},
+		{"level, wide", claims.Level, claims.Rule{Target: 97.46, Margin: 0.3}, Measured{Seeds: seeds, A: []float64{97.1, 97.6, 97.9}}, Inconclusive, Inconclusive},
+		{"level, one seed", claims.Level, claims.Rule{Target: 97.46, Margin: 0.3}, Measured{Seeds: seeds[:1], A: []float64{97.46}}, Inconclusive, Inconclusive},
+		{"cost", claims.Cost, none, Measured{Seeds: seeds, A: ten}, Inconclusive, Inconclusive},
+		{"exact to the digit", claims.Exact, none, Measured{Checks: []Check{{"a", 3.3229, "3.32"}, {"b", 14, "14"}}}, Reproduced, Reproduced},
+		{"exact, cut instead of rounded", claims.Exact, none, Measured{Checks: []Check{{"a", 457.857, "457.85"}}}, NotReproduced, NotReproduced},
+		{"exact, one of two", claims.Exact, none, Measured{Checks: []Check{{"a", 3.3229, "3.32"}, {"b", 15, "14"}}}, NotReproduced, NotReproduced},
+		{"exact, NaN", claims.Exact, none, Measured{Checks: []Check{{"a", math.NaN(), "3.32"}}}, NotReproduced, NotReproduced},
+		{"exact, within", claims.Exact, claims.Rule{Tolerance: 1e-9}, Measured{Checks: []Check{{"a", -0.25 + 1e-10, "-0.25"}}}, Reproduced, Reproduced},
+		{"exact, NaN within", claims.Exact, claims.Rule{Tolerance: 1e-9}, Measured{Checks: []Check{{"a", math.NaN(), "-0.25"}}}, NotReproduced, NotReproduced},
+		{"exact, no number", claims.Exact, none, Measured{Checks: []Check{{"a", 1, "one"}}}, Inconclusive, Inconclusive},
+		{"golden within", claims.Golden, claims.Rule{Tolerance: 1e-4}, Measured{Checks: []Check{{"a", 9e-5, "0"}}}, Reproduced, Reproduced},
+		{"golden beyond", claims.Golden, claims.Rule{Tolerance: 1e-4}, Measured{Checks: []Check{{"a", 2e-4, "0"}}}, NotReproduced, NotReproduced},
+		{"nothing found", claims.Order, none, Measured{Missing: "runs of darts"}, NotRun, NotRun},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			v := decide(t, claim(c.kind, c.rule), claims.Quick, c.m)
+			assert.Equal(t, c.reduced, v.Status, v.Reason)
+			assert.NotEmpty(t, v.Reason)
+			assert.Equal(t, claims.Quick, v.Profile)
+			v = decide(t, claim(c.kind, c.rule), claims.Paper, c.m)
+			assert.Equal(t, c.full, v.Status, v.Reason)
+		})
+	}
+}
+
+func TestVerdictCarriesWhatItRestsOn(t *testing.T) {
+	v := decide(t, claim(claims.Order, claims.Rule{}), claims.Quick, Measured{Seeds: seeds, A: []float64{3, 4, 5}, B: []float64{1, 1.5, 3.5}})
+	assert.Equal(t, "p-one", v.Claim)
+	assert.Equal(t, seeds, v.Seeds)
+	assert.Equal(t, []float64{2, 2.5, 1.5}, v.Values)
+	assert.InDelta(t, 2, *v.Measured, 1e-12)
+	assert.InDelta(t, 0.757931, v.Interval.Low, 1e-5)
+	assert.Equal(t, "1", v.Printed)
+	assert.Equal(t, "high", v.Confidence)
+	assert.Equal(t, "the rule in words", v.Rule)
+}
+
+func TestNotRunNamesWhatItLacks(t *testing.T) {
+	c := claim(claims.Level, claims.Rule{Target: 1, Margin: 1})
+	c.Accept = map[claims.Profile]claims.Rule{claims.Paper: c.Accept[claims.Any]}
+	c.Lacks = "budget: 600 epochs"
+	m := Measured{Seeds: seeds, A: []float64{1, 1, 1}}
+	v := decide(t, c, claims.Quick, m)
+	assert.Equal(t, NotRun, v.Status)
+	assert.Contains(t, v.Reason, "600 epochs")
+	assert.Contains(t, v.Reason, "quick")
+	assert.Equal(t, Reproduced, decide(t, c, claims.Paper, m).Status)
+	c.Accept = nil
+	assert.Equal(t, NotRun, decide(t, c, claims.Paper, m).Status)
+	assert.Contains(t, decide(t, claim(claims.Order, claims.Rule{}), claims.Quick, Measured{Missing: "runs of darts"}).Reason, "runs of darts")
+}
+
+func TestUnverifiedIsNeverAsserted(t *testing.T) {
+	for name, change := range map[string]func(*claims.Claim){
+		"unverified": func(c *claims.Claim) { c.Unverified = true },
+		"no value":   func(c *claims.Claim) { c.Printed = "" },
+	} {
+		for _, a := range [][]float64{{1, 1.01, 0.99}, {50, 50.01, 49.99}} {
+			c := claim(claims.Level, claims.Rule{Target: 1, Margin: 0.3})
+			m := Measured{Seeds: seeds, A: a}
+			assert.NotEqual(t, Inconclusive, decide(t, c, claims.Paper, m).Status)
+			change(&c)
+			v := decide(t, c, claims.Paper, m)
+			assert.Equal(t, Inconclusive, v.Status, name)
+			assert.Contains(t, v.Reason, "not asserted")
+		}
+	}
+	c := claim(claims.Order, claims.Rule{})
+	c.Derived, c.Printed = true, "" // derived claims print nothing and are asserted
+	assert.Equal(t, Consistent, decide(t, c, claims.Quick, Measured{Seeds: seeds, A: []float64{3, 4, 5}, B: []float64{1, 1.5, 3.5}}).Status)
+}
+
+func TestPublishedInconsistently(t *testing.T) {
+	c := claim(claims.Exact, claims.Rule{})
+	c.Inconsistent = "457.857 against 457.85"
+	v := decide(t, c, claims.Quick, Measured{Checks: []Check{{"mean", 457.857, "457.85"}}})
+	assert.Equal(t, PublishedInconsistently, v.Status)
+	assert.Equal(t, c.Inconsistent, v.Reason)
+	assert.Equal(t, Reproduced, decide(t, c, claims.Quick, Measured{Checks: []Check{{"mean", 457.851, "457.85"}}}).Status)
+	c = claims.Claim{ID: "p-cost", Assertion: claims.Assertion{Kind: claims.Cost, Printed: "0.25 / 0.4", Inconsistent: "two sources"}}
+	assert.Equal(t, PublishedInconsistently, decide(t, c, claims.Quick, Measured{}).Status)
+}
+
+func TestPartsGiveTheWeakest(t *testing.T) {
+	good, bad, lacking := claim(claims.Exact, claims.Rule{}).Assertion, claim(claims.Exact, claims.Rule{}).Assertion, claims.Assertion{Kind: claims.Level, Lacks: "budget"}
+	c := claims.Claim{ID: "p-parts", Paper: "p", Assertion: claims.Assertion{Kind: claims.Level}, Parts: []claims.Part{{Name: "good", Assertion: good}, {Name: "bad", Assertion: bad}, {Name: "lacking", Assertion: lacking}}}
+	ok, off := Measured{Checks: []Check{{"x", 1, "1"}}}, Measured{Checks: []Check{{"x", 2, "1"}}}
+	v := decide(t, c, claims.Quick, ok, ok, Measured{})
+	assert.Equal(t, NotRun, v.Status)
+	require.Len(t, v.Parts, 3)
+	assert.Equal(t, Reproduced, v.Parts[0].Status)
+	assert.Equal(t, "p-parts", v.Parts[0].Claim)
+	v = decide(t, c, claims.Quick, ok, off, Measured{})
+	assert.Equal(t, NotReproduced, v.Status)
+	assert.Contains(t, v.Reason, "bad: ")
+	c.Parts = c.Parts[:2]
+	assert.Equal(t, Reproduced, decide(t, c, claims.Quick, ok, ok).Status)
+}
+
+func TestDecideRefuses(t *testing.T) {
+	_, err := Decide(claim(claims.Exact, claims.Rule{}), claims.Quick, nil)
+	assert.ErrorContains(t, err, "p-one")
+	_, err = Decide(claim(claims.Exact, claims.Rule{}), "quicker", []Measured{{}})
+	assert.ErrorContains(t, err, "quicker")
+}
+
+func TestMarkStale(t *testing.T) {
+	v := decide(t, claim(claims.Trend, claims.Rule{Bound: 0}), claims.Quick, Measured{Seeds: seeds, A: []float64{1, 1, 1}})
+	assert.Equal(t, v, MarkStale(v, nil))
+	s := MarkStale(v, []string{"code"})
+	assert.Equal(t, Stale, s.Status)
+	assert.Contains(t, s.Reason, "code")
+	arithmetic := decide(t, claim(claims.Exact, claims.Rule{}), claims.Quick, Measured{Checks: []Check{{"x", 1, "1"}}})
+	assert.Equal(t, Reproduced, MarkStale(arithmetic, []string{"code"}).Status, "arithmetic is done anew each time")
+	whole := Verdict{Status: Consistent, Parts: []Verdict{v, arithmetic}}
+	assert.Equal(t, Stale, MarkStale(whole, []string{"code"}).Status)
+	assert.Equal(t, Consistent, whole.Parts[0].Status, "the original is left as it was")
+}
+
+// cases draws random measurements of every kind that depends on seeds.
+func cases(n int, visit func(name string, c claims.Claim, m Measured)) {
+	rng := rand.New(rand.NewPCG(7, 11))
+	kinds := []claims.Kind{claims.Order, claims.Rank, claims.Trend, claims.Level}
+	for i := range n {
+		k := kinds[i%len(kinds)]
+		size := 1 + rng.IntN(6)
+		sd, centre := math.Exp(rng.NormFloat64()*2-2), rng.NormFloat64()
+		m := Measured{}
+		for s := range size {
+			m.Seeds = append(m.Seeds, uint64(s))
+			m.A = append(m.A, centre+sd*rng.NormFloat64())
+			if k == claims.Order {
+				m.B = append(m.B, sd*rng.NormFloat64())
+			}
+		}
+		if k == claims.Rank && rng.IntN(2) == 0 {
+			for range 1 + rng.IntN(4) {
+				m.B = append(m.B, sd*rng.NormFloat64())
+			}
+		}
+		r := claims.Rule{Bound: 0.2 * rng.NormFloat64(), Below: rng.IntN(2) == 0, Target: rng.NormFloat64(), Margin: 0.1 + rng.Float64()}
+		visit(fmt.Sprintf("case %d: %s %+v %+v", i, k, r, m), claim(k, r), m)
+	}
+}
+
+// spread scales the seeds' deviations about their mean.
+func spread(x []float64, by float64) []float64 {
+	mid, out := mean(x), make([]float64, len(x))
+	for i, v := range x {
+		out[i] = mid + by*(v-mid)
+	}
+	return out
+}
+
+func TestMoreScatterNeverImproves(t *testing.T) {
+	counts := map[Status]int{}
+	cases(8000, func(name string, c claims.Claim, m Measured) {
+		before := decide(t, c, claims.Paper, m).Status
+		counts[before]++
+		for _, by := range []float64{1.01, 2, 10} {
+			noisy := m
+			if c.Kind == claims.Order {
+				// the differences' deviations are what counts: B is kept, A moves with the wider differences
+				d := make([]float64, len(m.A))
+				for i := range d {
+					d[i] = m.A[i] - m.B[i]
+				}
+				noisy.A = spread(d, by)
+				for i := range noisy.A {
+					noisy.A[i] += m.B[i]
+				}
+			} else {
+				noisy.A = spread(m.A, by)
+				noisy.B = spread(m.B, by)
+			}
+			// Scatter takes certainty away in both directions: a verdict stays or becomes inconclusive.
+			after := decide(t, c, claims.Paper, noisy).Status
+			if after != before {
+				require.Equal(t, Inconclusive, after, "%s: was %s, with deviations times %g it is %s", name, before, by, after)
+			}
+		}
+	})
+	for _, s := range []Status{Reproduced, NotReproduced, Inconclusive} {
+		assert.Greater(t, counts[s], 100, "the cases hardly try %s", s)
+	}
+}
+
+func TestReducedProfilesNeverReproduce(t *testing.T) {
+	agreed := 0
+	cases(4000, func(name string, c claims.Claim, m Measured) {
+		full := decide(t, c, claims.Paper, m).Status
+		for _, p := range []claims.Profile{claims.Smoke, claims.Quick, claims.GPU, claims.Day} {
+			got := decide(t, c, p, m).Status
+			if full == Reproduced {
+				agreed++
+				require.Equal(t, Consistent, got, name)
+			} else {
+				require.Equal(t, full, got, name)
+			}
+		}
+	})
+	assert.Greater(t, agreed, 200)
+}
+
+func TestFewSeedsDecideNothing(t *testing.T) {
+	few := 0
+	cases(4000, func(name string, c claims.Claim, m Measured) {
+		if len(m.A) < MinSeeds {
+			few++
+			require.Equal(t, Inconclusive, decide(t, c, claims.Paper, m).Status, name)
+		}
+	})
+	assert.Greater(t, few, 500)
+}
