@@ -237,11 +237,12 @@ def measure(args):
     first_call = time.perf_counter() - built
     for _ in range(args.warmup):
         losses.append(search.step(train, valid))
-    seconds, cpu_before = [], cpu_seconds()
+    seconds, cpu = [], []
     for _ in range(args.steps):
-        began = time.perf_counter()
+        began, cpu_began = time.perf_counter(), cpu_seconds()
         losses.append(search.step(train, valid))
         seconds.append(time.perf_counter() - began)
+        cpu.append(cpu_seconds() - cpu_began)
     return {
         "framework": "torch",
         "version": torch.__version__,
@@ -256,7 +257,7 @@ def measure(args):
         "build_s": built - start,
         "first_call_s": first_call,
         "step_s": seconds,
-        "cpu_s_per_step": (cpu_seconds() - cpu_before) / args.steps,
+        "cpu_s_per_step": statistics.median(cpu),
         "peak_rss_mb": peak_rss_mb(),
         "import_rss_mb": rss_after_import,
         "losses": losses,

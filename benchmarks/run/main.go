@@ -1,0 +1,284 @@
+// Command run compares one bilevel search step of the DARTS supernet with the same network in PyTorch, on this
+// machine and in one run, and writes the result to benchmarks/results:
+//
+//	go run ./benchmarks/run            (or: make bench)
+//
+// It starts processes of all contenders in turn, so that a slow spell of the machine hits them alike. Each
+// granularity of ours starts once with an empty compile cache (cold) and then again with what that left (cached).
+// PyTorch lives in an environment of its own, .venv-torch, which is made when it is missing.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// options are the command line.
+type options struct {
+	settings
+	Rounds        int
+	Batches       []int
+	Granularities []string
+	Formats       []string
+	Root          string
+	Binary        string
+	TorchDir      string
+	Out           string
+	Golden        string
+	OursOnly      bool
+	Strict        bool
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	o, err := parseOptions(os.Args[1:], os.Stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err == nil {
+		err = bench(ctx, o, os.Stdout, os.Stderr)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func parseOptions(args []string, usage io.Writer) (options, error) {
+	var o options
+	f := flag.NewFlagSet("run", flag.ContinueOnError)
+	f.SetOutput(usage)
+	f.IntVar(&o.Rounds, "rounds", 3, "processes of each contender after the cold one")
+	f.IntVar(&o.Steps, "steps", 3, "timed steps of a process")
+	f.IntVar(&o.Warmup, "warmup", 1, "steps of a process between the first and the timed ones")
+	f.IntVar(&o.Threads, "threads", runtime.NumCPU(), "processors for each side")
+	batches := f.String("batch", "16,64", "batch sizes")
+	granularities := f.String("granularity", "network,cell,edge", "granularities of ours")
+	formats := f.String("format", "default,channels_last", "memory formats of PyTorch")
+	f.StringVar(&o.Binary, "gonas", "", "our binary (default bin/gonas in the checkout)")
+	f.StringVar(&o.TorchDir, "torch", "", "PyTorch's environment (default .venv-torch in the checkout)")
+	f.StringVar(&o.Out, "out", "", "folder for the results (default benchmarks/results in the checkout)")
+	f.StringVar(&o.Golden, "golden", os.Getenv("GONAS_GOLDEN"), "reference numbers that PyTorch's network is first compared with")
+	f.BoolVar(&o.OursOnly, "ours", false, "measure ours alone")
+	f.BoolVar(&o.Strict, "strict", false, "exit with 1 when a bar is missed or was not run")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	if f.NArg() > 0 {
+		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
+	}
+	o.Granularities, o.Formats = list(*granularities), list(*formats)
+	if o.OursOnly {
+		o.Formats = nil
+	}
+	for _, s := range list(*batches) {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 2 {
+			return o, fmt.Errorf("-batch: expected numbers of at least 2, got %q", s)
+		}
+		o.Batches = append(o.Batches, n)
+	}
+	for _, s := range o.Granularities {
+		if !slices.Contains([]string{"network", "cell", "edge"}, s) {
+			return o, fmt.Errorf("-granularity: expected network, cell or edge, got %q", s)
+		}
+	}
+	for _, s := range o.Formats {
+		if !slices.Contains([]string{"default", "channels_last"}, s) {
+			return o, fmt.Errorf("-format: expected default or channels_last, got %q", s)
+		}
+	}
+	if o.Rounds < 1 || o.Steps < 1 || o.Warmup < 0 {
+		return o, errors.New("-rounds and -steps must be at least 1, -warmup at least 0")
+	}
+	if len(o.Batches) == 0 || len(o.Granularities)+len(o.Formats) == 0 {
+		return o, errors.New("nothing to measure: no batch size or no contender")
+	}
+	if o.Threads < 1 || o.Threads > runtime.NumCPU() {
+		return o, fmt.Errorf("-threads: expected 1 to %d, got %d", runtime.NumCPU(), o.Threads)
+	}
+	o.Pinned = o.Threads < runtime.NumCPU()
+	return o, nil
+}
+
+// list splits at commas and drops what is empty.
+func list(s string) []string {
+	return slices.DeleteFunc(strings.Split(s, ","), func(x string) bool { return x == "" })
+}
+
+// moduleRoot is the folder of the go.mod at or above the working directory.
+func moduleRoot() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for d := dir; ; d = filepath.Dir(d) {
+		if _, err := os.Stat(filepath.Join(d, "go.mod")); err == nil {
+			return d, nil
+		}
+		if d == filepath.Dir(d) {
+			return "", fmt.Errorf("no go.mod at or above %s: run inside the checkout", dir)
+		}
+	}
+}
+
+// complete fills in the places that depend on the checkout and makes sure that the programs exist.
+func (o *options) complete() error {
+	root, err := moduleRoot()
+	if err != nil {
+		return err
+	}
+	o.Root = root
+	for _, p := range []struct {
+		path     *string
+		fallback string
+	}{{&o.Binary, "bin/gonas"}, {&o.TorchDir, ".venv-torch"}, {&o.Out, "benchmarks/results"}} {
+		if *p.path == "" {
+			*p.path = filepath.Join(root, filepath.FromSlash(p.fallback))
+		}
+		if *p.path, err = filepath.Abs(*p.path); err != nil {
+			return err
+		}
+	}
+	if len(o.Granularities) > 0 {
+		if _, err := os.Stat(o.Binary); err != nil {
+			return fmt.Errorf("%w: build it first (make build)", err)
+		}
+	}
+	if o.Pinned {
+		if _, err := exec.LookPath("taskset"); err != nil {
+			return fmt.Errorf("-threads below the machine's %d needs taskset (util-linux): %w", runtime.NumCPU(), err)
+		}
+	}
+	return nil
+}
+
+// bench runs everything and writes the report; the table goes to out, progress to log.
+func bench(ctx context.Context, o options, out, log io.Writer) error {
+	if err := o.complete(); err != nil {
+		return err
+	}
+	scripts := filepath.Join(o.Root, "benchmarks", "torch")
+	script := filepath.Join(scripts, "darts_step.py")
+	python := ""
+	if len(o.Formats) > 0 {
+		var err error
+		if python, err = torchPython(ctx, o.TorchDir, filepath.Join(scripts, "requirements.txt"), log); err != nil {
+			return err
+		}
+		if o.Golden == "" {
+			fmt.Fprintln(log, "PyTorch's network is not compared with reference numbers: neither -golden nor GONAS_GOLDEN is set")
+		} else if text, err := exec.CommandContext(ctx, python, script, "--check", o.Golden).CombinedOutput(); err != nil {
+			return fmt.Errorf("PyTorch's network does not compute the reference numbers: %w\n%s", err, text)
+		}
+	}
+
+	caches, err := os.MkdirTemp("", "gonas-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(caches)
+
+	r := report{
+		Benchmark: "darts-step", Date: today(), Machine: describeMachine(o.Root), Threads: o.Threads, Warmup: o.Warmup,
+		Allocator: allocator,
+		Network:   "The full DARTS supernet: 8 cells, 16 channels, images of 32×32, 1,930,618 weights.",
+	}
+	runErr := func() error {
+		for _, batch := range o.Batches {
+			var contenders []contender
+			for _, g := range o.Granularities {
+				// Each its own folder, so that a cold start finds nothing of another granularity.
+				cache := filepath.Join(caches, fmt.Sprintf("%s-%d", g, batch))
+				if err := os.Mkdir(cache, 0o700); err != nil {
+					return err
+				}
+				contenders = append(contenders, gonasContender(o.Binary, g, batch, cache, o.settings))
+			}
+			for _, f := range o.Formats {
+				contenders = append(contenders, torchContender(python, script, f, batch, o.settings))
+			}
+			if err := o.interleave(ctx, contenders, &r, log); err != nil {
+				return err
+			}
+		}
+		return nil
+	}()
+	r.Complete = runErr == nil
+	if len(r.Samples) == 0 {
+		return runErr
+	}
+	r.Bars = bars(r.Summaries)
+	paths, err := r.write(o.Out)
+	if err != nil {
+		return errors.Join(runErr, err)
+	}
+	fmt.Fprint(out, r.markdown())
+	for _, p := range paths {
+		fmt.Fprintln(log, "wrote", p)
+	}
+	if runErr == nil && o.Strict {
+		if i := slices.IndexFunc(r.Bars, func(b bar) bool { return b.Status != "met" }); i >= 0 {
+			return fmt.Errorf("bar %s: %q", r.Bars[i].Status, r.Bars[i].What)
+		}
+	}
+	return runErr
+}
+
+// interleave runs the contenders of one batch size: ours cold in round 0, then all of them in turn. What was
+// measured is added to r even when a later process fails.
+func (o options) interleave(ctx context.Context, contenders []contender, r *report, log io.Writer) error {
+	samples := make([][]sample, len(contenders))
+	defer func() {
+		for i, c := range contenders {
+			if len(samples[i]) > 0 {
+				r.Summaries = append(r.Summaries, summarise(c, samples[i]))
+			}
+		}
+	}()
+	for round := range o.Rounds + 1 {
+		for i := range contenders {
+			// Every other round goes backwards, so that nobody always follows the same neighbour.
+			if round%2 == 1 {
+				i = len(contenders) - 1 - i
+			}
+			c := contenders[i]
+			cache := ""
+			if c.Framework == "gonas" {
+				cache = "cached"
+				if round == 0 {
+					cache = "cold"
+				}
+			} else if round == 0 {
+				continue
+			}
+			s, err := c.run(ctx, log)
+			if err != nil {
+				return err
+			}
+			s.Cache, s.Round = cache, round
+			fmt.Fprintf(log, "round %d/%d, batch %d, %s %s: first call %.2f s, step %.2f s, %.0f MiB\n",
+				round, o.Rounds, c.Batch, c.Name, cache, s.FirstCall, median(s.Steps), s.PeakRSS)
+			samples[i] = append(samples[i], s)
+			r.Samples = append(r.Samples, s)
+			if b := s.Backend; b != "" && !slices.Contains(r.Backends, b) {
+				r.Backends = append(r.Backends, b)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// report is a whole comparison: what results/*.json holds.
+type report struct {
+	Benchmark string `json:"benchmark"`
+	Date      string `json:"date"`
+	// Complete is false when the run was stopped early.
+	Complete bool    `json:"complete"`
+	Machine  machine `json:"machine"`
+	// Network names what is computed.
+	Network   string    `json:"network"`
+	Threads   int       `json:"threads"`
+	Warmup    int       `json:"warmup_steps"`
+	Allocator []string  `json:"allocator"`
+	Backends  []string  `json:"backends"`
+	Bars      []bar     `json:"bars"`
+	Summaries []summary `json:"summaries"`
+	Samples   []sample  `json:"samples"`
+}
+
+// table draws the rows under their headings as Markdown.
+func table(headings []string, rows [][]string) string {
+	var b strings.Builder
+	line := func(cells []string) { fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | ")) }
+	line(headings)
+	rule := make([]string, len(headings))
+	for i := range rule {
+		rule[i] = "---"
+	}
+	line(rule)
+	for _, r := range rows {
+		line(r)
+	}
+	return b.String()
+}
+
+// number prints v with three significant digits or so; a dash for what was not measured.
+func number(v float64) string {
+	switch {
+	case v == 0:
+		return "–"
+	case v >= 100:
+		return fmt.Sprintf("%.0f", v)
+	case v >= 10:
+		return fmt.Sprintf("%.1f", v)
+	}
+	return fmt.Sprintf("%.2f", v)
+}
+
+// markdown is the report for people.
+func (r report) markdown() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# DARTS search step beside PyTorch, %s\n\n", r.Date)
+	if !r.Complete {
+		b.WriteString("Stopped before the end: what follows is what was measured until then.\n\n")
+	}
+	fmt.Fprintf(&b, "%s One step is Adam on the architecture, then clipped SGD on the weights, each with its own batch. "+
+		"Processes of all contenders take turns; times are medians over all their timed steps (%d step(s) of warm-up after "+
+		"the first), in seconds; memory is the largest resident size in MiB.\n\n", r.Network, r.Warmup)
+
+	m := r.Machine
+	vm := ""
+	if m.Virtual {
+		vm = ", a virtual machine"
+	}
+	dirty := ""
+	if m.Dirty {
+		dirty = " with uncommitted changes"
+	}
+	fmt.Fprintf(&b, "Machine: %s (%s), %d cores, %d MiB%s; %s, Linux %s; %s; commit %s%s. %d threads for each side; %s.\n",
+		m.CPU, m.VectorISA, m.Cores, m.MemoryMB, vm, m.OS, m.Kernel, m.Go, m.Commit, dirty, r.Threads, strings.Join(r.Allocator, " "))
+	fmt.Fprintf(&b, "Backends: %s.\n", strings.Join(r.Backends, "; "))
+	low, high := -1.0, -1.0
+	for _, s := range r.Samples {
+		if s.Busy >= 0 && (low < 0 || s.Busy < low) {
+			low = s.Busy
+		}
+		high = max(high, s.Busy)
+	}
+	if high >= 0 {
+		fmt.Fprintf(&b, "Load average when the processes started: %.1f to %.1f (includes the process before).\n", low, high)
+	}
+
+	batches := []int{}
+	byBatch := map[int][]summary{}
+	for _, s := range r.Summaries {
+		if _, ok := byBatch[s.Batch]; !ok {
+			batches = append(batches, s.Batch)
+		}
+		byBatch[s.Batch] = append(byBatch[s.Batch], s)
+	}
+	for _, batch := range batches {
+		steps := map[string]float64{}
+		for _, s := range byBatch[batch] {
+			steps[s.Name] = s.Step
+		}
+		over := func(s summary, name string) string {
+			if steps[name] == 0 {
+				return "–"
+			}
+			return number(s.Step / steps[name])
+		}
+		var rows [][]string
+		for _, s := range byBatch[batch] {
+			compile, load := "–", "–"
+			if s.Framework == "gonas" {
+				if s.FirstCold > 0 {
+					compile = fmt.Sprintf("%s (%d)", number(s.CompileCold), s.Compilations)
+				}
+				load = number(s.Load)
+			}
+			rows = append(rows, []string{
+				s.Name, number(s.Step), number(s.Quickest) + "–" + number(s.Slowest),
+				over(s, "torch default"), over(s, "torch channels_last"),
+				number(s.FirstCold), number(s.First), compile, load, number(s.CPU), number(s.PeakCold), number(s.Peak),
+			})
+		}
+		fmt.Fprintf(&b, "\n## Batch %d\n\n%s", batch, table([]string{
+			"", "step", "range", "/ default", "/ channels-last", "first call, cold", "first call, cached or no compiler",
+			"compiling, cold (programs)", "loading, cached", "CPU-s a step", "peak, cold", "peak"}, rows))
+	}
+
+	var rows [][]string
+	for _, x := range r.Bars {
+		value, unit := number(x.Value), ""
+		if x.Unit != "" {
+			unit = " " + x.Unit
+		}
+		limit := fmt.Sprintf("%g%s", x.Limit, unit)
+		if x.Goal > 0 {
+			limit += fmt.Sprintf(" (goal %g)", x.Goal)
+		}
+		status := x.Status
+		switch {
+		case x.Status == "not run":
+			value, status = "–", "not run: lacks "+x.Reason
+		case x.Limit == 0:
+			value = fmt.Sprintf("%g", x.Value)
+		default:
+			value += unit
+		}
+		rows = append(rows, []string{x.What, value, limit, status})
+	}
+	fmt.Fprintf(&b, "\n## Bars (batch %d)\n\n%s", barBatch, table([]string{"", "measured", "at most", ""}, rows))
+	return b.String()
+}
+
+// write puts the report into folder as darts-step-<date>.json and .md and returns the two paths. A report of the
+// same day is replaced.
+func (r report) write(folder string) (paths []string, err error) {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return nil, err
+	}
+	data, err := json.MarshalIndent(r, "", " ")
+	if err != nil {
+		return nil, err
+	}
+	stem := filepath.Join(folder, "darts-step-"+r.Date)
+	for suffix, content := range map[string][]byte{".json": append(data, '\n'), ".md": []byte(r.markdown())} {
+		if err := writeAtomically(stem+suffix, content); err != nil {
+			return nil, err
+		}
+	}
+	return []string{stem + ".json", stem + ".md"}, nil
+}
+
+// writeAtomically leaves either the old file or the whole new one.
+func writeAtomically(path string, content []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".bench-*.tmp")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(content)
+	if err == nil {
+		err = f.Chmod(0o644)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// today is the date that names a result.
+func today() string { return time.Now().Format(time.DateOnly) }
