@@ -1,11 +1,7 @@
 package fairdarts
 
 import (
-	"encoding/json"
 	"math"
-	"os"
-	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -14,23 +10,6 @@ import (
 	"github.com/gonas/gonas/nas/arch"
 	"github.com/gonas/gonas/nas/golden"
 )
-
-type parseReference struct {
-	Primitives []string `json:"primitives"`
-	Results    map[string]struct {
-		Normal [][]any `json:"normal"`
-		Reduce [][]any `json:"reduce"`
-	} `json:"results"`
-}
-
-func readParseReference(t *testing.T) parseReference {
-	t.Helper()
-	b, err := os.ReadFile("testdata/search_parse.json")
-	require.NoError(t, err)
-	var ref parseReference
-	require.NoError(t, json.Unmarshal(b, &ref))
-	return ref
-}
 
 func sigmoids(name string, scale float64) [][]float64 {
 	t := golden.Table(name, 14, 7)
@@ -43,40 +22,20 @@ func sigmoids(name string, scale float64) [][]float64 {
 }
 
 func TestDiscretiseGolden(t *testing.T) {
-	ref := readParseReference(t)
-	require.Len(t, ref.Results, 12)
-	for key, want := range ref.Results {
-		t.Run(key, func(t *testing.T) {
-			parts := strings.Split(key, "|")
-			require.Len(t, parts, 3)
-			scale, err := strconv.ParseFloat(strings.TrimPrefix(parts[0], "scale"), 64)
-			require.NoError(t, err)
-			threshold, err := strconv.ParseFloat(parts[2], 64)
-			require.NoError(t, err)
-			got := Discretise(ref.Primitives, sigmoids("alphas_normal", scale), sigmoids("alphas_reduce", scale), parts[1], threshold)
-			compareCell(t, want.Normal, got.Normal)
-			compareCell(t, want.Reduce, got.Reduce)
-			if len(want.Normal) > 0 {
-				assert.NoError(t, got.Validate(ref.Primitives))
+	cases, err := golden.FairDARTSParse()
+	require.NoError(t, err)
+	require.Len(t, cases, 12)
+	for _, c := range cases {
+		t.Run(c.Name, func(t *testing.T) {
+			got := Discretise(c.Primitives, sigmoids("alphas_normal", c.Scale), sigmoids("alphas_reduce", c.Scale), c.Method, c.Threshold)
+			assert.Equal(t, c.WantNormal, got.Normal.Edges)
+			assert.Equal(t, c.WantReduce, got.Reduce.Edges)
+			if len(c.WantNormal) > 0 {
+				assert.NoError(t, got.Validate(c.Primitives))
 			} else {
-				assert.Error(t, got.Validate(ref.Primitives))
+				assert.Error(t, got.Validate(c.Primitives))
 			}
 		})
-	}
-}
-
-// compareCell compares with the reference's rows: [op, from], two a node, or [op, to, from].
-func compareCell(t *testing.T, want [][]any, got arch.Cell) {
-	t.Helper()
-	require.Len(t, got.Edges, len(want))
-	for i, row := range want {
-		e := arch.Edge{Op: row[0].(string)}
-		if len(row) == 2 {
-			e.From, e.To = int(row[1].(float64)), 2+i/2
-		} else {
-			e.To, e.From = int(row[1].(float64)), int(row[2].(float64))
-		}
-		assert.Equal(t, e, got.Edges[i], "edge %d", i)
 	}
 }
 
@@ -101,7 +60,7 @@ func TestDiscretiseDropsNodes(t *testing.T) {
 }
 
 func TestDiscretiseRefusesBadInput(t *testing.T) {
-	primitives := readParseReference(t).Primitives
+	primitives := []string{"max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5"}
 	good, nan := sigmoids("alphas_normal", 4), sigmoids("alphas_normal", 4)
 	nan[3][3] = math.NaN()
 	assert.Equal(t, arch.Genotype{}, Discretise(primitives, good, good, "unheard of", 0.5))

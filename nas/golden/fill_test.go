@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gonas/gonas/nas/arch"
 )
 
 type vectors struct {
@@ -97,4 +99,18 @@ func TestTable(t *testing.T) {
 	require.Len(t, rows, 14)
 	assert.InDeltaSlice(t, []float64{0.06413817, -0.7719032, 0.3801706, 0.01236784}, rows[0][:4], 1e-7)
 	assert.Equal(t, 2*Uniform("alphas_normal", 13*7+6)-1, rows[13][6])
+}
+
+func TestFairDARTSParse(t *testing.T) {
+	cases, err := FairDARTSParse()
+	require.NoError(t, err)
+	require.Len(t, cases, 12)
+	c := cases[4]
+	assert.Equal(t, "scale1|threshold_sparse|0.5", c.Name)
+	assert.Equal(t, []any{1.0, "threshold_sparse", 0.5}, []any{c.Scale, c.Method, c.Threshold})
+	require.Len(t, c.WantNormal, 8)
+	assert.Equal(t, arch.Edge{Op: "sep_conv_3x3", From: 2, To: 3}, c.WantNormal[2])
+	// The other form of the same cell, which gives no target nodes.
+	assert.Equal(t, "scale1|darts|0.5", cases[0].Name)
+	assert.Equal(t, c.WantNormal, cases[0].WantNormal)
 }
