@@ -307,3 +307,45 @@ func CosineRate(first, last float64, epoch, total int) float64 {
 	}
 	return last + (first-last)*(1+math.Cos(math.Pi*float64(epoch)/float64(total)))/2
 }
+
+// VariableState copies variables and their optimizer state to the host: for each variable its value, then its
+// slots.
+func (o *Optimizer) VariableState(variables []*Variable) ([][][]float32, error) {
+	out := make([][][]float32, len(variables))
+	for i, v := range variables {
+		for _, t := range append([]*tensors.Tensor{v.Value}, o.slots(v)...) {
+			values, err := hostCopy(t)
+			if err != nil {
+				return nil, err
+			}
+			out[i] = append(out[i], values)
+		}
+	}
+	return out, nil
+}
+
+// LoadVariableState is the inverse of [Optimizer.VariableState]; steps is the number of steps taken.
+func (o *Optimizer) LoadVariableState(variables []*Variable, state [][][]float32, steps int) error {
+	if len(state) != len(variables) {
+		return fmt.Errorf("optimizer state: expected %d variables, got %d", len(variables), len(state))
+	}
+	o.step = steps
+	for i, v := range variables {
+		slots := o.slots(v)
+		if len(state[i]) != 1+len(slots) {
+			return fmt.Errorf("optimizer state: variable %d: expected %d tensors, got %d", i, 1+len(slots), len(state[i]))
+		}
+		dims := v.Value.Shape().Dimensions
+		for k, values := range state[i] {
+			if len(values) != v.Value.Shape().Size() {
+				return fmt.Errorf("optimizer state: variable %d, tensor %d: expected %d values, got %d", i, k, v.Value.Shape().Size(), len(values))
+			}
+			t := tensors.FromFlatDataAndDimensions(values, dims...)
+			if k > 0 {
+				slots[k-1] = t
+			}
+		}
+		v.Value = tensors.FromFlatDataAndDimensions(state[i][0], dims...)
+	}
+	return nil
+}

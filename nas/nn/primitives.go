@@ -288,8 +288,10 @@ func Rows() Module {
 }
 
 // MixedEdge is the weighted sum of search primitives on x [batch, height, width, channels] with weights
-// [primitives]. The operation none adds nothing, so it is not computed; its weight's gradient is 0.
-func MixedEdge(primitives []string, channels, stride int) (Module, error) {
+// [primitives]. The operation none adds nothing, so it is not computed; its weight's gradient is 0. With
+// skipNoise, skip_connect gets standard normal noise times a scale: two more inputs, the random state uint64
+// [3] and the scale, a scalar.
+func MixedEdge(primitives []string, channels, stride int, skipNoise bool) (Module, error) {
 	children := make([]Child, 0, len(primitives))
 	modules := map[int]Module{}
 	for k, name := range primitives {
@@ -300,6 +302,9 @@ func MixedEdge(primitives []string, channels, stride int) (Module, error) {
 		if name == None {
 			continue
 		}
+		if skipNoise && name == SkipConnect {
+			m = noisySkip()
+		}
 		modules[k] = m
 		children = append(children, Child{fmt.Sprintf("_ops.%d", k), m})
 	}
@@ -307,17 +312,31 @@ func MixedEdge(primitives []string, channels, stride int) (Module, error) {
 		return nil, fmt.Errorf("a mixed edge of %v computes nothing: expected an operation beside %q", primitives, None)
 	}
 	rows, add := Rows(), Sum()
-	return NewComposite(fmt.Sprintf("mixed|%v|C%d|s%d", primitives, channels, stride), Edge, children,
+	return NewComposite(fmt.Sprintf("mixed|%v|C%d|s%d|noise=%t", primitives, channels, stride, skipNoise), Edge, children,
 		func(e Env, in []Value) []Value {
 			weights := e.Call("", rows, in[1])
 			outs := make([]Value, 0, len(modules))
-			for k := range primitives {
-				if m, ok := modules[k]; ok {
-					outs = append(outs, Call1(e, fmt.Sprintf("_ops.%d", k), m, in[0], weights[k]))
+			for k, name := range primitives {
+				m, ok := modules[k]
+				if !ok {
+					continue
 				}
+				opIn := []Value{in[0], weights[k]}
+				if skipNoise && name == SkipConnect {
+					opIn = append(opIn, in[2:]...)
+				}
+				outs = append(outs, Call1(e, fmt.Sprintf("_ops.%d", k), m, opIn...))
 			}
 			return e.Call("", add, outs...)
 		}), nil
+}
+
+// noisySkip is gain·(x + scale·noise): x [batch, height, width, channels], gain, random state, scale.
+func noisySkip() Module {
+	return NewLeaf("noisy_skip", nil, func(_ *Ctx, in []*Node) []*Node {
+		_, noise := RandomNormal(in[2], in[0].Shape())
+		return []*Node{Mul(Add(in[0], StopGradient(Mul(noise, in[3]))), in[1])}
+	})
 }
 
 // SoftmaxWeights is a leaf over the last axis of [edges, primitives].

@@ -42,7 +42,9 @@ type Result struct {
 	Seed       uint64        `json:"seed"`
 	Primitives []string      `json:"primitives"`
 	Genotype   arch.Genotype `json:"genotype"`
-	Epochs     []EpochStats  `json:"epochs"`
+	// DerivedBy names the rule that discretised the final weights.
+	DerivedBy string       `json:"derived_by"`
+	Epochs    []EpochStats `json:"epochs"`
 	// History holds a snapshot before the first epoch and one after each epoch.
 	History []Alphas `json:"history"`
 	// Steps is the number of bilevel steps taken.

@@ -97,7 +97,7 @@ func values(t *testing.T, x *tensors.Tensor) []float32 {
 
 // objective runs the supernet under the cross entropy; its outputs are loss, correct and logits.
 func objective(t *testing.T, size Size, primitives []string, relax nn.Module) nn.Module {
-	net, err := Supernet(size, primitives)
+	net, err := Supernet(size, primitives, Options{})
 	require.NoError(t, err)
 	loss := engine.LossModule(0)
 	return nn.NewComposite("golden|"+net.Signature()+relax.Signature(), nn.Network, []nn.Child{{Module: net}}, func(e nn.Env, in []nn.Value) []nn.Value {

@@ -64,9 +64,16 @@ func preprocess(in, out int, reductionBefore, affine bool) nn.Module {
 	return nn.ReLUConvBN(in, out, affine)
 }
 
-// searchCell is a cell of the supernet: inputs are the two states [batch, height, width, *] and the weights
-// of each edge, [primitives] times 14.
-func searchCell(primitives []string, beforeBefore, before, channels int, reduction, reductionBefore bool) (nn.Module, error) {
+// Options are variations of the supernet that papers use as controls.
+type Options struct {
+	// SkipNoise adds noise to the skip connections of stride 1: two more inputs, random states uint64
+	// [cells·14, 3] and the noise's scale, a scalar.
+	SkipNoise bool
+}
+
+// searchCell is a cell of the supernet: inputs are the two states [batch, height, width, *], the weights of
+// each edge, [primitives] times 14, and with noise 14 random states [3] and the scale.
+func searchCell(primitives []string, o Options, beforeBefore, before, channels int, reduction, reductionBefore bool) (nn.Module, error) {
 	pre0, pre1 := preprocess(beforeBefore, channels, reductionBefore, false), nn.ReLUConvBN(before, channels, false)
 	children := []nn.Child{{Name: "preprocess0", Module: pre0}, {Name: "preprocess1", Module: pre1}}
 	edges := make([]nn.Module, Edges)
@@ -76,7 +83,7 @@ func searchCell(primitives []string, beforeBefore, before, channels int, reducti
 			if reduction && from < 2 {
 				stride = 2
 			}
-			edge, err := nn.MixedEdge(primitives, channels, stride)
+			edge, err := nn.MixedEdge(primitives, channels, stride, o.SkipNoise && stride == 1)
 			if err != nil {
 				return nil, err
 			}
@@ -86,15 +93,19 @@ func searchCell(primitives []string, beforeBefore, before, channels int, reducti
 		}
 	}
 	add, concat := nn.Sum(), nn.Concat()
-	signature := fmt.Sprintf("search_cell|%s|%d,%d-%d|reduce=%t,%t", strings.Join(primitives, ","), beforeBefore, before, channels, reduction, reductionBefore)
+	signature := fmt.Sprintf("search_cell|%s|%+v|%d,%d-%d|reduce=%t,%t", strings.Join(primitives, ","), o, beforeBefore, before, channels, reduction, reductionBefore)
 	return nn.NewComposite(signature, nn.Cell, children, func(e nn.Env, in []nn.Value) []nn.Value {
 		states := []nn.Value{nn.Call1(e, "preprocess0", pre0, in[0]), nn.Call1(e, "preprocess1", pre1, in[1])}
-		weights := in[2:]
+		weights, noise := in[2:2+Edges], in[2+Edges:]
 		for to := 2; to < 2+arch.Nodes; to++ {
 			parts := make([]nn.Value, to)
 			for from := range to {
 				k := EdgeIndex(from, to)
-				parts[from] = nn.Call1(e, fmt.Sprintf("_ops.%d", k), edges[k], states[from], weights[k])
+				edgeIn := []nn.Value{states[from], weights[k]}
+				if o.SkipNoise && !(reduction && from < 2) {
+					edgeIn = append(edgeIn, noise[k], noise[Edges])
+				}
+				parts[from] = nn.Call1(e, fmt.Sprintf("_ops.%d", k), edges[k], edgeIn...)
 			}
 			states = append(states, nn.Call1(e, "", add, parts...))
 		}
@@ -103,9 +114,9 @@ func searchCell(primitives []string, beforeBefore, before, channels int, reducti
 }
 
 // Supernet is the cell supernet of space S0 with the names of the official code. Inputs: images [batch,
-// height, width, channels], mixing weights of normal and of reduction cells [14, primitives] each. Output:
-// logits [batch, classes].
-func Supernet(size Size, primitives []string) (nn.Module, error) {
+// height, width, channels], mixing weights of normal and of reduction cells [14, primitives] each, and what
+// the options add. Output: logits [batch, classes].
+func Supernet(size Size, primitives []string, o Options) (nn.Module, error) {
 	if err := size.Validate(); err != nil {
 		return nil, err
 	}
@@ -117,7 +128,7 @@ func Supernet(size Size, primitives []string) (nn.Module, error) {
 		if size.Reduction(i) {
 			channels *= 2
 		}
-		cell, err := searchCell(primitives, beforeBefore, before, channels, size.Reduction(i), i > 0 && size.Reduction(i-1))
+		cell, err := searchCell(primitives, o, beforeBefore, before, channels, size.Reduction(i), i > 0 && size.Reduction(i-1))
 		if err != nil {
 			return nil, err
 		}
@@ -128,9 +139,13 @@ func Supernet(size Size, primitives []string) (nn.Module, error) {
 	head := nn.Classifier(before, size.Classes)
 	children = append(children, nn.Child{Module: head})
 	rows := nn.Rows()
-	signature := fmt.Sprintf("supernet|%+v|%s", size, strings.Join(primitives, ","))
+	signature := fmt.Sprintf("supernet|%+v|%s|%+v", size, strings.Join(primitives, ","), o)
 	return nn.NewComposite(signature, nn.Network, children, func(e nn.Env, in []nn.Value) []nn.Value {
 		normal, reduce := e.Call("", rows, in[1]), e.Call("", rows, in[2])
+		var noise []nn.Value
+		if o.SkipNoise {
+			noise = e.Call("", rows, in[3])
+		}
 		s0 := nn.Call1(e, "stem", stem, in[0])
 		s1 := s0
 		for i, cell := range cells {
@@ -138,7 +153,11 @@ func Supernet(size Size, primitives []string) (nn.Module, error) {
 			if size.Reduction(i) {
 				weights = reduce
 			}
-			s0, s1 = s1, nn.Call1(e, fmt.Sprintf("cells.%d", i), cell, slices.Concat([]nn.Value{s0, s1}, weights)...)
+			cellIn := slices.Concat([]nn.Value{s0, s1}, weights)
+			if o.SkipNoise {
+				cellIn = append(append(cellIn, noise[i*Edges:(i+1)*Edges]...), in[4])
+			}
+			s0, s1 = s1, nn.Call1(e, fmt.Sprintf("cells.%d", i), cell, cellIn...)
 		}
 		return e.Call("", head, s1)
 	}), nil
