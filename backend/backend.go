@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"sync"
 
 	"github.com/gomlx/compute"
@@ -42,13 +43,31 @@ type Info struct {
 	Warning       string   `json:"warning,omitempty"`        // what the user should know, "" if nothing
 }
 
+// EnvThreads names the variable that sets the size of XLA's thread pool on a
+// CPU. The client then shows one device. Without it the pool has a thread a
+// processor, at least four, and the client four devices.
+const EnvThreads = "GONAS_THREADS"
+
+// threadsFromEnvironment is EnvThreads, or 0 where it is not set.
+func threadsFromEnvironment() (int, error) {
+	text := os.Getenv(EnvThreads)
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("%s=%q: expected a number of threads above 0", EnvThreads, text)
+	}
+	return n, nil
+}
+
 // Options changes what OpenWith opens. The zero value is what Open does.
 type Options struct {
 	Plugin    string // path of a plug-in, or "go" for the pure-Go backend; "" searches as Find does
 	CacheDir  string // folder of the compile cache, "off" for none; "" follows the environment
 	CacheMax  int64  // bound on the cache's bytes; 0 follows the environment
 	NoKernels bool   // leave every operation to XLA
-	Threads   int    // size of XLA's pool on a CPU; 0 is one a processor. Set for the whole process, at its first client
+	Threads   int    // size of XLA's thread pool on a CPU, with one device then; 0 follows the environment
 }
 
 // Warn receives the lines that a user should see, without a newline. It may be

@@ -9,5 +9,5 @@ type cpuKernels struct {
 	rewrite  func(program string) (string, map[string]int)
 }
 
-// kernels is nil where this binary has none.
-var kernels *cpuKernels
+// ownKernels is nil where this binary has none.
+var ownKernels *cpuKernels

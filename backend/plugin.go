@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -59,7 +60,8 @@ func openXLA(found Found, options Options) (*Backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("XLA plug-in: %w", err)
 	}
-	if err := setEnvironment(found.Kind, real, options.Threads); err != nil {
+	client, err := clientOptions(found.Kind, real, options.Threads)
+	if err != nil {
 		return nil, err
 	}
 
@@ -70,7 +72,7 @@ func openXLA(found Found, options Options) (*Backend, error) {
 	if api == nil {
 		why := C.GoString(cError)
 		C.free(unsafe.Pointer(cError))
-		return nil, fmt.Errorf("XLA plug-in %s: %s", real, why)
+		return nil, fmt.Errorf("XLA plug-in %s (from %s): %s; %s=xla:/path or go takes another", real, found.Source, why, EnvBackend)
 	}
 	table := C.gonas_interpose(api)
 	if table == nil {
@@ -95,12 +97,12 @@ func openXLA(found Found, options Options) (*Backend, error) {
 	if err := pjrt.RegisterPreloadedPlugin(name, uintptr(unsafe.Pointer(table))); err != nil {
 		return nil, fmt.Errorf("XLA plug-in %s: %w", real, err)
 	}
-	inner, err := xla.NewWithOptions(name+found.Options, nil)
+	inner, err := xla.NewWithOptions(name+found.Options, client)
 	if err != nil {
-		return nil, fmt.Errorf("XLA plug-in %s: %w", real, err)
+		return nil, fmt.Errorf("XLA plug-in %s (from %s): %w; %s=xla:/path or go takes another", real, found.Source, err, EnvBackend)
 	}
 
-	if k := kernels; k != nil && !options.NoKernels && s.platform == "cpu" && C.gonas_has_ffi(api) != 0 {
+	if k := ownKernels; k != nil && !options.NoKernels && s.platform == "cpu" && C.gonas_has_ffi(api) != 0 {
 		key := unsafe.Pointer(api)
 		err, done := registered[key]
 		if !done {
@@ -134,25 +136,38 @@ func openXLA(found Found, options Options) (*Backend, error) {
 // kernelsVersion is part of the cache's key also where kernels are not in use:
 // the program then differs by itself.
 func kernelsVersion() string {
-	if kernels == nil {
+	if ownKernels == nil {
 		return ""
 	}
-	return kernels.version
+	return ownKernels.version
 }
 
-// setEnvironment sets the variables that a plug-in reads as it makes a client.
-func setEnvironment(kind, path string, threads int) error {
-	if threads > 0 {
-		if err := os.Setenv("PJRT_NPROC", fmt.Sprint(threads)); err != nil {
-			return err
+// clientOptions returns the options of a new client and sets the variables
+// that a plug-in reads as it makes one.
+func clientOptions(kind, path string, threads int) (pjrt.NamedValuesMap, error) {
+	if kind == KindCUDA {
+		return nil, setCUDAFolder(path)
+	}
+	if threads == 0 {
+		var err error
+		if threads, err = threadsFromEnvironment(); err != nil {
+			return nil, err
 		}
 	}
+	if threads == 0 {
+		return nil, nil
+	}
+	// The pool has at least one thread a device, and a client shows four by default.
+	return pjrt.NamedValuesMap{"cpu_device_count": int64(1)}, os.Setenv("PJRT_NPROC", strconv.Itoa(threads))
+}
+
+// setCUDAFolder points XLA to libdevice and ptxas in the wheels beside the
+// plug-in, as go-xla does for plug-ins that it loads itself.
+func setCUDAFolder(path string) error {
 	flags := os.Getenv("XLA_FLAGS")
-	if kind != KindCUDA || strings.Contains(flags, "--xla_gpu_cuda_data_dir") {
+	if strings.Contains(flags, "--xla_gpu_cuda_data_dir") {
 		return nil
 	}
-	// go-xla does this for plug-ins that it loads itself: libdevice and ptxas of
-	// the wheels beside the plug-in.
 	above := filepath.Dir(filepath.Dir(path))
 	for _, dir := range []string{"nvidia", "../nvidia/cu13", "../nvidia/cuda_nvcc"} {
 		dir = filepath.Join(above, dir)
