@@ -346,6 +346,9 @@ func decodeEntry(key cacheKey, data []byte) ([]byte, error) {
 		return nil, fmt.Errorf("offset %d: entry of another program", at)
 	}
 	at += sha256.Size
+	if len(payload) == 0 {
+		return nil, errors.New("nothing behind the header")
+	}
 	if sum := sha256.Sum256(payload); !bytes.Equal(header[at:], sum[:]) {
 		return nil, fmt.Errorf("offset %d: checksum does not match the payload", at)
 	}

@@ -32,6 +32,7 @@ func MallocTuned() bool { return C.gonas_malloc_tuned != 0 }
 
 // session is one opened client of a plug-in with what is put between.
 type session struct {
+	name        string       // under which go-xla knows the table
 	api         *C.gonas_api // the plug-in's own table
 	cache       *diskCache   // nil: no cache
 	environment string       // what the cache's key holds besides program and options
@@ -92,6 +93,7 @@ func openXLA(found Found, options Options) (*Backend, error) {
 	// is how go-xla knows the platform.
 	opened++
 	name := fmt.Sprintf("/gonas-%d/%s", opened, strings.TrimPrefix(found.Kind, "xla-"))
+	s.name = name
 	latest.Store(s)
 	xla.EnableAutoInstall(false)
 	if err := pjrt.RegisterPreloadedPlugin(name, uintptr(unsafe.Pointer(table))); err != nil {
@@ -273,8 +275,8 @@ func gonasClientCompile(raw unsafe.Pointer) (failed unsafe.Pointer) {
 func (s *session) load(args *C.gonas_compile_args, key cacheKey) bool {
 	start := time.Now()
 	payload, err := s.cache.get(key)
-	if err == nil && len(payload) > 0 {
-		if failed := C.gonas_load(s.api, args, (*C.char)(unsafe.Pointer(&payload[0])), C.size_t(len(payload))); failed != nil {
+	if err == nil {
+		if failed := C.gonas_load(s.api, args, (*C.char)(unsafe.Pointer(unsafe.SliceData(payload))), C.size_t(len(payload))); failed != nil {
 			err = errors.New(takeString(C.gonas_error_text(s.api, failed)))
 		}
 	}
