@@ -63,6 +63,8 @@ type Measured struct {
 	Checks []Check
 	// Missing says what was not found, if there is nothing to decide on.
 	Missing string
+	// Note is added to the reason: what was left out.
+	Note string
 }
 
 // Verdict is a decided claim, or one of its parts.
@@ -179,6 +181,9 @@ func decidePart(c claims.Claim, a claims.Part, p claims.Profile, m Measured) Ver
 	v.Status = settle(a.Kind, p, len(m.A), f.outcome)
 	if random(a.Kind) && len(m.A) < MinSeeds {
 		v.Reason += fmt.Sprintf("; %d of the %d seeds needed", len(m.A), MinSeeds)
+	}
+	if m.Note != "" {
+		v.Reason += "; " + m.Note
 	}
 	if v.Status == NotReproduced && a.Inconsistent != "" {
 		v.Status, v.Reason = PublishedInconsistently, a.Inconsistent

@@ -1,0 +1,98 @@
+package evidence
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+
+	"github.com/gonas/gonas/nas/search"
+	"github.com/gonas/gonas/nas/train"
+	"github.com/gonas/gonas/repro/claims"
+	"github.com/gonas/gonas/repro/verdict"
+)
+
+// WriteResult writes what a search found: result.json, genotype.json, alphas.csv and metrics.csv. result.json comes
+// last, so that where it is the others are.
+func WriteResult(dir string, r search.Result) error {
+	alphas := [][]string{{"epoch", "cell", "edge", "op", "alpha", "weight"}}
+	for i, a := range r.History {
+		for _, side := range []struct {
+			cell            string
+			alphas, weights [][]float64
+		}{{"normal", a.Normal, a.NormalWeights}, {"reduce", a.Reduce, a.ReduceWeights}} {
+			if err := sameShape(side.alphas, side.weights, len(r.Primitives)); err != nil {
+				return fmt.Errorf("%s: history[%d].%s: %w", filepath.Join(dir, ResultFile), i, side.cell, err)
+			}
+			for edge, row := range side.alphas {
+				for k, alpha := range row {
+					alphas = append(alphas, []string{strconv.Itoa(a.Epoch), side.cell, strconv.Itoa(edge), r.Primitives[k],
+						number(alpha), number(side.weights[edge][k])})
+				}
+			}
+		}
+	}
+	metrics := [][]string{{"epoch", "steps", "learning_rate", "train_loss", "train_accuracy", "val_loss", "val_accuracy",
+		"arch_regulariser", "skips_normal", "skips_reduce"}}
+	for _, e := range r.Epochs {
+		metrics = append(metrics, []string{strconv.Itoa(e.Epoch), strconv.Itoa(e.Steps), number(e.LearningRate), number(e.TrainLoss),
+			number(e.TrainAccuracy), number(e.ValLoss), number(e.ValAccuracy), number(e.ArchRegulariser),
+			strconv.Itoa(e.SkipsNormal), strconv.Itoa(e.SkipsReduce)})
+	}
+	return errors.Join(writeCSV(dir, AlphasFile, alphas), writeCSV(dir, MetricsFile, metrics),
+		writeJSON(dir, GenotypeFile, r.Genotype, true), writeJSON(dir, ResultFile, r, false))
+}
+
+// ReadResult reads a search's result.json. Where there is none the error is fs.ErrNotExist.
+func ReadResult(dir string) (search.Result, error) {
+	r, err := readJSON[search.Result](dir, ResultFile)
+	if err != nil {
+		return r, err
+	}
+	for i, a := range r.History {
+		for name, t := range map[string][2][][]float64{"normal": {a.Normal, a.NormalWeights}, "reduce": {a.Reduce, a.ReduceWeights}} {
+			if err := sameShape(t[0], t[1], len(r.Primitives)); err != nil {
+				return r, fmt.Errorf("%s: history[%d].%s: %w", filepath.Join(dir, ResultFile), i, name, err)
+			}
+		}
+	}
+	return r, nil
+}
+
+func sameShape(alphas, weights [][]float64, primitives int) error {
+	if len(alphas) != len(weights) {
+		return fmt.Errorf("expected weights of %d edges, got %d", len(alphas), len(weights))
+	}
+	for edge := range alphas {
+		if len(alphas[edge]) != primitives || len(weights[edge]) != primitives {
+			return fmt.Errorf("edge %d: expected %d parameters and weights, got %d and %d", edge, primitives, len(alphas[edge]), len(weights[edge]))
+		}
+	}
+	return nil
+}
+
+// WriteTrainResult writes what training from scratch gave: result.json, genotype.json and metrics.csv.
+func WriteTrainResult(dir string, r train.TrainResult) error {
+	metrics := [][]string{{"epoch", "loss", "train_accuracy"}}
+	for _, e := range r.Epochs {
+		metrics = append(metrics, []string{strconv.Itoa(e.Epoch), number(e.Loss), number(e.TrainAccuracy)})
+	}
+	return errors.Join(writeCSV(dir, MetricsFile, metrics), writeJSON(dir, GenotypeFile, r.Genotype, true), writeJSON(dir, ResultFile, r, false))
+}
+
+// ReadTrainResult reads a training's result.json. Where there is none the error is fs.ErrNotExist.
+func ReadTrainResult(dir string) (train.TrainResult, error) {
+	return readJSON[train.TrainResult](dir, ResultFile)
+}
+
+// Verdicts are the contents of verdicts.json.
+type Verdicts struct {
+	Profile  claims.Profile    `json:"profile"`
+	Verdicts []verdict.Verdict `json:"verdicts"`
+}
+
+// WriteVerdicts writes verdicts.json.
+func WriteVerdicts(dir string, v Verdicts) error { return writeJSON(dir, VerdictsFile, v, true) }
+
+// ReadVerdicts reads verdicts.json.
+func ReadVerdicts(dir string) (Verdicts, error) { return readJSON[Verdicts](dir, VerdictsFile) }
