@@ -8,7 +8,7 @@ import (
 )
 
 // Edge applies the operation Op to the state From and adds the result to the node To. States 0 and 1 are
-// the outputs of the two cells before; the intermediate nodes are 2 to 5.
+// the outputs of the two cells before; the intermediate nodes are 2 to 5 (2 to 6 in NASNet and AmoebaNet).
 type Edge struct {
 	Op   string
 	From int
@@ -60,6 +60,15 @@ type Genotype struct {
 // Nodes is the number of intermediate nodes of a DARTS cell.
 const Nodes = 4
 
+// lastNode is the highest node that the cell may have: published cells of other spaces (NASNet, AmoebaNet) have
+// five nodes, two edges each.
+func (c Cell) lastNode(style string) int {
+	if style == StyleDARTS {
+		return 1 + max(Nodes, len(c.Edges)/2)
+	}
+	return 1 + Nodes
+}
+
 // Count returns the number of edges of the cell whose operation is op.
 func (c Cell) Count(op string) int {
 	n := 0
@@ -80,10 +89,10 @@ func (g Genotype) Validate(known []string) error {
 		name string
 		cell Cell
 	}{{"normal", g.Normal}, {"reduce", g.Reduce}} {
-		perNode := map[int]int{}
+		perNode, last := map[int]int{}, side.cell.lastNode(g.Style)
 		for i, e := range side.cell.Edges {
-			if e.To < 2 || e.To >= 2+Nodes || e.From < 0 || e.From >= e.To {
-				return fmt.Errorf("genotype: %s.edges[%d]: from %d to %d is not an edge of a cell with nodes 2 to %d", side.name, i, e.From, e.To, 1+Nodes)
+			if e.To < 2 || e.To > last || e.From < 0 || e.From >= e.To {
+				return fmt.Errorf("genotype: %s.edges[%d]: from %d to %d is not an edge of a cell with nodes 2 to %d", side.name, i, e.From, e.To, last)
 			}
 			if known != nil && !slices.Contains(known, e.Op) {
 				return fmt.Errorf("genotype: %s.edges[%d]: unknown operation %q, expected one of %v", side.name, i, e.Op, known)
@@ -94,15 +103,15 @@ func (g Genotype) Validate(known []string) error {
 			return fmt.Errorf("genotype: %s.concat: expected at least one node", side.name)
 		}
 		for _, n := range side.cell.Concat {
-			if n < 2 || n >= 2+Nodes {
-				return fmt.Errorf("genotype: %s.concat: node %d out of range 2 to %d", side.name, n, 1+Nodes)
+			if n < 2 || n > last {
+				return fmt.Errorf("genotype: %s.concat: node %d out of range 2 to %d", side.name, n, last)
 			}
 			if g.Style == StyleThreshold && perNode[n] == 0 {
 				return fmt.Errorf("genotype: %s.concat: node %d has no edges", side.name, n)
 			}
 		}
 		if g.Style == StyleDARTS {
-			for n := 2; n < 2+Nodes; n++ {
+			for n := 2; n <= last; n++ {
 				if perNode[n] != 2 {
 					return fmt.Errorf("genotype: %s: node %d has %d edges, style %q needs 2", side.name, n, perNode[n], g.Style)
 				}

@@ -139,15 +139,15 @@ func dilConv(channels, k, stride int, affine bool) op {
 	}}
 }
 
-// conv7x1 is ReLU, 1×7 with stride (1, s), 7×1 with stride (s, 1), batch norm.
+// conv7x1 is ReLU, 1×7 with stride (1, s), 7×1 with stride (s, 1), batch norm; officially without the prefix op.
 func conv7x1(channels, stride int, affine bool) op {
 	specs := slices.Concat(
-		[]Spec{convSpec("op.1.weight", channels, channels, 1, 7), convSpec("op.2.weight", channels, channels, 7, 1)},
-		batchNormSpecs("op.3", channels, affine))
+		[]Spec{convSpec("1.weight", channels, channels, 1, 7), convSpec("2.weight", channels, channels, 7, 1)},
+		batchNormSpecs("3", channels, affine))
 	return op{specs, func(c *Ctx, x, gain *Node) *Node {
-		x = FullConv(ReLU(x), c.Tensor("op.1.weight"), [2]int{1, stride}, [2]int{0, 3})
-		x = FullConv(x, c.Tensor("op.2.weight"), [2]int{stride, 1}, [2]int{3, 0})
-		return batchNorm(c, "op.3", x, gain)
+		x = FullConv(ReLU(x), c.Tensor("1.weight"), [2]int{1, stride}, [2]int{0, 3})
+		x = FullConv(x, c.Tensor("2.weight"), [2]int{stride, 1}, [2]int{3, 0})
+		return batchNorm(c, "3", x, gain)
 	}}
 }
 
@@ -271,7 +271,12 @@ func Concat() Module {
 	})
 }
 
-// Rows cuts [n, m] into n vectors [m], or a vector [n] into n scalars.
+// DropPathModule is [DropPath] as a leaf: inputs x [batch, height, width, channels] and scale [batch].
+func DropPathModule() Module {
+	return NewLeaf("drop_path", nil, func(_ *Ctx, in []*Node) []*Node { return []*Node{DropPath(in[0], in[1])} })
+}
+
+// Rows cuts [n, ...] into n tensors [...].
 func Rows() Module {
 	return NewLeaf("rows", nil, func(_ *Ctx, in []*Node) []*Node {
 		d := in[0].Shape().Dimensions
