@@ -1,0 +1,616 @@
+// The kernels for one instruction set. Included once for each, with GN_SET (the
+// table to define), GN_NAME and GN_LANES (floats in a vector) set. Tensors are
+// NHWC, so a vector holds neighbouring channels of one pixel; the last vector
+// of a pixel may be partial.
+#include <math.h>
+#include <string.h>
+
+#include "kernels.h"
+
+#define L GN_LANES
+#define INL static inline __attribute__((always_inline))
+// As many pixels as are kept in registers together.
+#define BLOCK 6
+// Bytes of a tensor that are worked on while they are in the first cache.
+#define CACHED 16384
+
+typedef float vf __attribute__((vector_size(4 * L)));
+typedef int32_t vi __attribute__((vector_size(4 * L)));
+typedef float vf_any __attribute__((vector_size(4 * L), aligned(4), may_alias));
+
+#if L == 16
+typedef __mmask16 mask;
+INL vf load(const float *p, int n) {
+  if (n == L) return *(const vf_any *)p;
+  return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+}
+INL void store(float *p, vf v, int n) {
+  if (n == L) {
+    *(vf_any *)p = v;
+  } else {
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+  }
+}
+INL vf all(float x) { return (vf)_mm512_set1_ps(x); }
+INL vi all_int(int x) { return (vi)_mm512_set1_epi32(x); }
+INL mask at_least(vf a, vf b) { return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_GE_OQ); }
+INL mask same_int(vi a, vi b) { return _mm512_cmpeq_epi32_mask((__m512i)a, (__m512i)b); }
+INL vf pick(mask m, vf a, vf b) { return (vf)_mm512_mask_blend_ps(m, (__m512)b, (__m512)a); }
+INL vi pick_int(mask m, vi a, vi b) { return (vi)_mm512_mask_blend_epi32(m, (__m512i)b, (__m512i)a); }
+INL vf where(mask m, vf a) { return (vf)_mm512_maskz_mov_ps(m, (__m512)a); }
+// The larger; not a number if either is not.
+INL vf larger(vf a, vf b) {
+  __m512 m = _mm512_max_ps((__m512)a, (__m512)b);  // b where unordered
+  return (vf)_mm512_mask_mov_ps(m, _mm512_cmp_ps_mask((__m512)a, (__m512)a, _CMP_UNORD_Q), (__m512)a);
+}
+#elif L == 8
+typedef __m256 mask;
+static const int32_t lanes_table[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+INL __m256i lanes(int n) { return _mm256_loadu_si256((const __m256i *)(lanes_table + L - n)); }
+INL vf load(const float *p, int n) {
+  if (n == L) return *(const vf_any *)p;
+  return (vf)_mm256_maskload_ps(p, lanes(n));
+}
+INL void store(float *p, vf v, int n) {
+  if (n == L) {
+    *(vf_any *)p = v;
+  } else {
+    _mm256_maskstore_ps(p, lanes(n), (__m256)v);
+  }
+}
+INL vf all(float x) { return (vf)_mm256_set1_ps(x); }
+INL vi all_int(int x) { return (vi)_mm256_set1_epi32(x); }
+INL mask at_least(vf a, vf b) { return _mm256_cmp_ps((__m256)a, (__m256)b, _CMP_GE_OQ); }
+INL mask same_int(vi a, vi b) { return (mask)_mm256_cmpeq_epi32((__m256i)a, (__m256i)b); }
+INL vf pick(mask m, vf a, vf b) { return (vf)_mm256_blendv_ps((__m256)b, (__m256)a, m); }
+INL vi pick_int(mask m, vi a, vi b) { return (vi)_mm256_blendv_epi8((__m256i)b, (__m256i)a, (__m256i)m); }
+INL vf where(mask m, vf a) { return (vf)_mm256_and_ps(m, (__m256)a); }
+INL vf larger(vf a, vf b) {
+  __m256 m = _mm256_max_ps((__m256)a, (__m256)b);
+  return (vf)_mm256_blendv_ps(m, (__m256)a, _mm256_cmp_ps((__m256)a, (__m256)a, _CMP_UNORD_Q));
+}
+#else
+typedef vi mask;
+INL vf load(const float *p, int n) {
+  if (n == L) return *(const vf_any *)p;
+  vf v = {0};
+  for (int i = 0; i < n; i++) v[i] = p[i];
+  return v;
+}
+INL void store(float *p, vf v, int n) {
+  if (n == L) {
+    *(vf_any *)p = v;
+  } else {
+    for (int i = 0; i < n; i++) p[i] = v[i];
+  }
+}
+INL vf all(float x) { return (vf){x, x, x, x}; }
+INL vi all_int(int x) { return (vi){x, x, x, x}; }
+INL mask at_least(vf a, vf b) { return a >= b; }
+INL mask same_int(vi a, vi b) { return a == b; }
+INL vf pick(mask m, vf a, vf b) { return (vf)((m & (vi)a) | (~m & (vi)b)); }
+INL vi pick_int(mask m, vi a, vi b) { return (m & a) | (~m & b); }
+INL vf where(mask m, vf a) { return (vf)(m & (vi)a); }
+INL vf larger(vf a, vf b) { return pick((a > b) | (a != a), a, b); }
+#endif
+
+// Runs the body for each vector of channels, from c0 on: with n a constant for
+// the whole ones, so that the partial one alone pays for its mask.
+#define EACH_VECTOR(channels, c0, n, ...)                                 \
+  do {                                                                    \
+    int64_t c0 = 0;                                                       \
+    for (; c0 + L <= (channels); c0 += L) {                               \
+      const int n = L;                                                    \
+      __VA_ARGS__;                                                        \
+    }                                                                     \
+    if (c0 < (channels)) {                                                \
+      const int n = (int)((channels) - c0);                               \
+      __VA_ARGS__;                                                        \
+    }                                                                     \
+  } while (0)
+
+// Where a row of windows reads: window column k of output column j reads input
+// column j*step + offset[k]; low[k] <= j < high[k] are inside the input, and
+// from to end (or, where no output has all columns inside, both = count) is
+// where all are.
+typedef struct {
+  int64_t taps, count, step, from, to;
+  int64_t tap[GN_MAX_WINDOW], offset[GN_MAX_WINDOW], low[GN_MAX_WINDOW], high[GN_MAX_WINDOW];
+} columns;
+
+INL int64_t floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
+
+// Fills in the columns of outputs phase, phase+every, ... of a row of out.
+static void set_columns(columns *t, int64_t phase, int64_t every, int64_t out, int64_t in, int64_t window,
+                        int64_t step, int64_t dilation, int64_t pad) {
+  t->taps = 0;
+  t->step = every > 1 ? 1 : step;
+  t->count = (out - phase + every - 1) / every;
+  for (int64_t k = 0; k < window; k++) {
+    int64_t at = phase * step + k * dilation - pad;
+    if (at - floor_div(at, every) * every) continue;
+    int64_t i = t->taps++, o = floor_div(at, every);
+    int64_t low = -floor_div(o, t->step), high = floor_div(in - 1 - o, t->step) + 1;
+    t->tap[i] = k;
+    t->offset[i] = o;
+    t->low[i] = low < 0 ? 0 : low > t->count ? t->count : low;
+    t->high[i] = high < 0 ? 0 : high > t->count ? t->count : high;
+  }
+  t->from = t->to = t->count;
+  if (t->taps && t->low[0] < t->high[t->taps - 1]) {
+    t->from = t->low[0];
+    t->to = t->high[t->taps - 1];
+  }
+}
+
+// The columns of output j's window that are inside the input: from *a to *b.
+INL void inside(const columns *t, int64_t j, int64_t *a, int64_t *b) {
+  int64_t k = 0, e = t->taps;
+  while (k < e && t->low[k] > j) k++;
+  while (e > k && t->high[e - 1] <= j) e--;
+  *a = k;
+  *b = e;
+}
+
+// --- depthwise convolution ---
+
+typedef struct {
+  int64_t rows;
+  const float *in[GN_MAX_WINDOW], *kernel[GN_MAX_WINDOW];
+  int64_t column[GN_MAX_WINDOW], kernel_column[GN_MAX_WINDOW];
+} conv_row;
+
+INL void conv_block(const conv_row *r, int64_t k0, int64_t k1, int64_t c0, int64_t at, int64_t step, float *out,
+                    int64_t out_step, int blocks, int n) {
+  vf sum[BLOCK];
+  for (int j = 0; j < blocks; j++) sum[j] = all(0);
+  for (int64_t y = 0; y < r->rows; y++) {
+    const float *in = r->in[y] + at + c0, *kernel = r->kernel[y] + c0;
+    for (int64_t k = k0; k < k1; k++) {
+      const float *p = in + r->column[k];
+      vf w = load(kernel + r->kernel_column[k], n);
+#pragma GCC unroll 8
+      for (int j = 0; j < blocks; j++) sum[j] += load(p + j * step, n) * w;
+    }
+  }
+#pragma GCC unroll 8
+  for (int j = 0; j < blocks; j++) store(out + j * out_step + c0, sum[j], n);
+}
+
+// Outputs from to end of a row, all of whose windows lie inside. The last block
+// overlaps the one before: the same sums twice cost less than short blocks.
+INL void conv_span(const conv_row *r, int64_t taps, int64_t c0, int64_t from, int64_t to, int64_t step, float *out,
+                   int64_t out_step, int n) {
+  int64_t j = from;
+  if (to - from >= BLOCK) {
+    for (;; j += BLOCK) {
+      if (j + BLOCK > to) {
+        if (j == to) return;
+        j = to - BLOCK;
+      }
+      conv_block(r, 0, taps, c0, j * step, step, out + j * out_step, out_step, BLOCK, n);
+    }
+  }
+  for (; j + 2 <= to; j += 2) conv_block(r, 0, taps, c0, j * step, step, out + j * out_step, out_step, 2, n);
+  if (j < to) conv_block(r, 0, taps, c0, j * step, step, out + j * out_step, out_step, 1, n);
+}
+
+INL void conv_columns(const columns *t, const conv_row *r, int64_t taps, int64_t c, float *out, int64_t out_step) {
+  int64_t step = t->step * c;
+  EACH_VECTOR(c, c0, n, {
+    for (int64_t j = 0; j < t->count; j++) {
+      if (j == t->from) {
+        conv_span(r, taps, c0, t->from, t->to, step, out, out_step, n);
+        j = t->to - 1;
+        continue;
+      }
+      int64_t k0;
+      int64_t k1;
+      inside(t, j, &k0, &k1);
+      conv_block(r, k0, k1, c0, j * step, step, out + j * out_step, out_step, 1, n);
+    }
+  });
+}
+
+static void conv(const gn_conv *a, int64_t from, int64_t to) {
+  columns t;
+  conv_row r;
+  int64_t c = a->c;
+  for (int64_t phase = 0; phase < a->lw && phase < a->ow; phase++) {
+    set_columns(&t, phase, a->lw, a->ow, a->w, a->kw, a->sw, a->dw, a->pw);
+    for (int64_t k = 0; k < t.taps; k++) {
+      r.column[k] = t.offset[k] * c;
+      r.kernel_column[k] = t.tap[k] * c;
+    }
+    for (int64_t row = from; row < to; row++) {
+      int64_t image = row / a->oh, y = row % a->oh;
+      r.rows = 0;
+      for (int64_t k = 0; k < a->kh; k++) {
+        int64_t at = y * a->sh + k * a->dh - a->ph;
+        if (at < 0 || at % a->lh || at / a->lh >= a->h) continue;
+        r.in[r.rows] = a->in + (image * a->h + at / a->lh) * a->w * c;
+        r.kernel[r.rows++] = a->kernel + k * a->kw * c;
+      }
+      float *out = a->out + (row * a->ow + phase) * c;
+      int64_t out_step = a->lw * c;
+      switch (t.taps) {
+        case 1: conv_columns(&t, &r, 1, c, out, out_step); break;
+        case 2: conv_columns(&t, &r, 2, c, out, out_step); break;
+        case 3: conv_columns(&t, &r, 3, c, out, out_step); break;
+        case 5: conv_columns(&t, &r, 5, c, out, out_step); break;
+        default: conv_columns(&t, &r, t.taps, c, out, out_step);
+      }
+    }
+  }
+}
+
+// --- its kernel's gradient ---
+
+// Adds a row's products to ky x kx sums kept in registers.
+INL void kernel_span(int ky, int kx, const float *const *in, int64_t column, int64_t column_step, int64_t step,
+                     const float *g, int64_t g_step, int64_t from, int64_t to, float *const *sums, int64_t c, int n) {
+  vf s[25];
+#pragma GCC unroll 8
+  for (int y = 0; y < ky; y++) {
+#pragma GCC unroll 8
+    for (int k = 0; k < kx; k++) s[y * kx + k] = load(sums[y] + k * c, n);
+  }
+  for (int64_t x = from; x < to; x++) {
+    vf v = load(g + x * g_step, n);
+#pragma GCC unroll 8
+    for (int y = 0; y < ky; y++) {
+      const float *p = in[y] + column + x * step;
+#pragma GCC unroll 8
+      for (int k = 0; k < kx; k++) s[y * kx + k] += load(p + k * column_step, n) * v;
+    }
+  }
+#pragma GCC unroll 8
+  for (int y = 0; y < ky; y++) {
+#pragma GCC unroll 8
+    for (int k = 0; k < kx; k++) store(sums[y] + k * c, s[y * kx + k], n);
+  }
+}
+
+INL void kernel_edge(const float *in, int64_t step, const float *g, int64_t c, int64_t from, int64_t to, float *sum,
+                     int n) {
+  if (from >= to) return;
+  vf s = load(sum, n);
+  for (int64_t x = from; x < to; x++) s += load(in + x * step, n) * load(g + x * c, n);
+  store(sum, s, n);
+}
+
+INL void kernel_row(const gn_conv *a, const columns *t, int64_t rows, const float *const *in, float *const *sums,
+                    const float *g, int64_t c0, int n) {
+  int64_t c = a->c, step = a->sw * c, column = -a->pw * c, column_step = a->dw * c;
+  const float *p[GN_MAX_WINDOW];
+  float *s[GN_MAX_WINDOW];
+  for (int64_t y = 0; y < rows; y++) {
+    p[y] = in[y] + c0;
+    s[y] = sums[y] + c0;
+  }
+  int64_t from = t->from, to = t->to;
+  g += c0;
+  if (rows == 3 && a->kw == 3) {
+    kernel_span(3, 3, p, column, column_step, step, g, c, from, to, s, c, n);
+#if L == 16
+  } else if (rows == 5 && a->kw == 5) {
+    kernel_span(5, 5, p, column, column_step, step, g, c, from, to, s, c, n);
+#endif
+  } else {
+    for (int64_t y = 0; y < rows; y++) {
+      switch (a->kw) {
+        case 3: kernel_span(1, 3, p + y, column, column_step, step, g, c, from, to, s + y, c, n); break;
+        case 5: kernel_span(1, 5, p + y, column, column_step, step, g, c, from, to, s + y, c, n); break;
+        case 7: kernel_span(1, 7, p + y, column, column_step, step, g, c, from, to, s + y, c, n); break;
+        default:
+          for (int64_t k = 0; k < a->kw; k++) {
+            kernel_span(1, 1, (const float *[]){p[y] + column + k * column_step}, 0, 0, step, g, c, from, to,
+                        (float *[]){s[y] + k * c}, c, n);
+          }
+      }
+    }
+  }
+  for (int64_t k = 0; k < a->kw; k++) {
+    int64_t low = t->low[k], high = t->high[k];
+    int64_t left = high < from ? high : from, right = low > to ? low : to;
+    for (int64_t y = 0; y < rows; y++) {
+      kernel_edge(p[y] + column + k * column_step, step, g, c, low, left, s[y] + k * c, n);
+      kernel_edge(p[y] + column + k * column_step, step, g, c, right, high, s[y] + k * c, n);
+    }
+  }
+}
+
+static void conv_kernel(const gn_conv *a, int64_t from, int64_t to, float *partial) {
+  columns t;
+  int64_t c = a->c;
+  set_columns(&t, 0, 1, a->ow, a->w, a->kw, a->sw, a->dw, a->pw);
+  memset(partial, 0, sizeof(float) * a->kh * a->kw * c);
+  for (int64_t row = from; row < to; row++) {
+    int64_t image = row / a->oh, y = row % a->oh, rows = 0;
+    const float *in[GN_MAX_WINDOW];
+    float *sums[GN_MAX_WINDOW];
+    for (int64_t k = 0; k < a->kh; k++) {
+      int64_t at = y * a->sh + k * a->dh - a->ph;
+      if (at < 0 || at >= a->h) continue;
+      in[rows] = a->in + (image * a->h + at) * a->w * c;
+      sums[rows++] = partial + k * a->kw * c;
+    }
+    const float *g = a->kernel + row * a->ow * c;
+    EACH_VECTOR(c, c0, n, kernel_row(a, &t, rows, in, sums, g, c0, n));
+  }
+}
+
+// --- max-pool ---
+
+INL void pool_block(const conv_row *r, int64_t k0, int64_t k1, int64_t at, int64_t step, float *out, int64_t c,
+                    int blocks, int n) {
+  vf best[BLOCK];
+  for (int j = 0; j < blocks; j++) best[j] = all(-INFINITY);
+  for (int64_t y = 0; y < r->rows; y++) {
+    for (int64_t k = k0; k < k1; k++) {
+      const float *p = r->in[y] + at + r->column[k];
+#pragma GCC unroll 8
+      for (int j = 0; j < blocks; j++) best[j] = larger(best[j], load(p + j * step, n));
+    }
+  }
+#pragma GCC unroll 8
+  for (int j = 0; j < blocks; j++) store(out + j * c, best[j], n);
+}
+
+INL void pool_columns(const columns *t, const conv_row *r, int64_t taps, int64_t c, float *out) {
+  int64_t step = t->step * c;
+  EACH_VECTOR(c, c0, n, {
+    for (int64_t j = 0; j < t->count;) {
+      float *o = out + j * c + c0;
+      int64_t at = j * step + c0;
+      if (j >= t->from && j < t->to) {
+        if (j + BLOCK <= t->to) {
+          pool_block(r, 0, taps, at, step, o, c, BLOCK, n);
+          j += BLOCK;
+        } else {
+          pool_block(r, 0, taps, at, step, o, c, 1, n);
+          j++;
+        }
+        continue;
+      }
+      int64_t k0;
+      int64_t k1;
+      inside(t, j++, &k0, &k1);
+      pool_block(r, k0, k1, at, step, o, c, 1, n);
+    }
+  });
+}
+
+static void pool(const gn_pool *a, int64_t from, int64_t to) {
+  columns t;
+  conv_row r;
+  int64_t c = a->c;
+  set_columns(&t, 0, 1, a->ow, a->w, a->kw, a->sw, 1, a->pw);
+  for (int64_t k = 0; k < t.taps; k++) r.column[k] = t.offset[k] * c;
+  for (int64_t row = from; row < to; row++) {
+    int64_t image = row / a->oh, y = row % a->oh;
+    r.rows = 0;
+    for (int64_t k = 0; k < a->kh; k++) {
+      int64_t at = y * a->sh + k - a->ph;
+      if (at >= 0 && at < a->h) r.in[r.rows++] = a->in + (image * a->h + at) * a->w * c;
+    }
+    float *out = a->out + row * a->ow * c;
+    if (t.taps == 3) {
+      pool_columns(&t, &r, 3, c, out);
+    } else {
+      pool_columns(&t, &r, t.taps, c, out);
+    }
+  }
+}
+
+// Finds the window's first largest element and adds the upstream gradient
+// there, in those of its rows that are to be written (out is set).
+INL void pool_window(int64_t rows, int64_t taps, const float *const *in, float *const *out, int64_t at, int64_t c,
+                     vf g, int n) {
+  vf best = load(in[0] + at, n);
+  vi which = all_int(0);
+  int i = 0;
+  for (int64_t y = 0; y < rows; y++) {
+    for (int64_t k = 0; k < taps; k++, i++) {
+      if (i == 0) continue;
+      vf v = load(in[y] + at + k * c, n);
+      mask keep = at_least(best, v);
+      best = pick(keep, best, v);
+      which = pick_int(keep, which, all_int(i));
+    }
+  }
+  i = 0;
+  for (int64_t y = 0; y < rows; y++) {
+    if (!out[y]) {
+      i += (int)taps;
+      continue;
+    }
+    for (int64_t k = 0; k < taps; k++, i++) {
+      float *o = out[y] + at + k * c;
+      store(o, load(o, n) + where(same_int(which, all_int(i)), g), n);
+    }
+  }
+}
+
+static void pool_gradient(const gn_pool *a, int64_t image, int64_t from, int64_t to) {
+  columns t;
+  int64_t c = a->c, line = a->w * c;
+  const float *image_in = a->in + image * a->h * line;
+  float *image_out = a->out + image * a->h * line;
+  memset(image_out + from * line, 0, sizeof(float) * (to - from) * line);
+  set_columns(&t, 0, 1, a->ow, a->w, a->kw, a->sw, 1, a->pw);
+  int64_t first = -floor_div(-(from + a->ph - a->kh + 1), a->sh), last = floor_div(to - 1 + a->ph, a->sh);
+  if (first < 0) first = 0;
+  if (last >= a->oh) last = a->oh - 1;
+  for (int64_t oy = first; oy <= last; oy++) {
+    const float *in[GN_MAX_WINDOW];
+    float *out[GN_MAX_WINDOW];
+    int64_t rows = 0;
+    for (int64_t k = 0; k < a->kh; k++) {
+      int64_t y = oy * a->sh + k - a->ph;
+      if (y < 0 || y >= a->h) continue;
+      in[rows] = image_in + y * line;
+      out[rows++] = y >= from && y < to ? image_out + y * line : NULL;
+    }
+    if (!rows) continue;
+    const float *g = a->upstream + (image * a->oh + oy) * a->ow * c;
+    EACH_VECTOR(c, c0, n, {
+      for (int64_t x = 0; x < a->ow; x++) {
+        int64_t k0 = 0;
+        int64_t k1 = t.taps;
+        if (x < t.from || x >= t.to) inside(&t, x, &k0, &k1);
+        if (k0 >= k1) continue;
+        int64_t at = (x * a->sw + t.offset[k0]) * c + c0;
+        vf v = load(g + x * c + c0, n);
+        if (rows == 3 && k1 - k0 == 3) {
+          pool_window(3, 3, in, out, at, c, v, n);
+        } else {
+          pool_window(rows, k1 - k0, in, out, at, c, v, n);
+        }
+      }
+    });
+  }
+}
+
+// --- batch norm ---
+
+// Rows whose channels fill the first cache.
+INL int64_t cached_rows(int64_t c) {
+  int64_t n = CACHED / (int64_t)sizeof(float) / c;
+  return n < 4 ? 4 : n;
+}
+
+INL vf sum_rows(const float *p, int64_t rows, int64_t c, int n) {
+  vf s[4] = {all(0), all(0), all(0), all(0)};
+  int64_t r = 0;
+  for (; r + 4 <= rows; r += 4) {
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) s[i] += load(p + (r + i) * c, n);
+  }
+  for (; r < rows; r++) s[0] += load(p + r * c, n);
+  return (s[0] + s[1]) + (s[2] + s[3]);
+}
+
+INL vf sum_squares(const float *p, int64_t rows, int64_t c, vf mean, int n) {
+  vf s[4] = {all(0), all(0), all(0), all(0)};
+  int64_t r = 0;
+  for (; r + 4 <= rows; r += 4) {
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+      vf d = load(p + (r + i) * c, n) - mean;
+      s[i] += d * d;
+    }
+  }
+  for (; r < rows; r++) {
+    vf d = load(p + r * c, n) - mean;
+    s[0] += d * d;
+  }
+  return (s[0] + s[1]) + (s[2] + s[3]);
+}
+
+// Sum, and sum of squared deviations from their mean, of rows from to end, for
+// each channel.
+static void norm_sums(const gn_norm *a, int64_t from, int64_t to, double *sums) {
+  int64_t c = a->c, step = cached_rows(c);
+  double *sum = sums, *square = sums + c;
+  memset(sums, 0, sizeof(double) * 2 * c);
+  for (int64_t r = from; r < to; r += step) {
+    int64_t rows = to - r < step ? to - r : step;
+    const float *p = a->in + r * c;
+    // Joining two groups: the squares grow by (n m / (n + m)) (difference of means)^2.
+    double before = (double)(r - from), part = before ? 1 / before : 0, weight = before * rows / (before + rows);
+    EACH_VECTOR(c, c0, n, {
+      vf m = sum_rows(p + c0, rows, c, n) * all(1.0f / (float)rows);
+      vf s = sum_squares(p + c0, rows, c, m, n);
+      float block_mean[L];
+      float block_square[L];
+      store(block_mean, m, L);
+      store(block_square, s, L);
+      for (int i = 0; i < n; i++) {
+        double d = block_mean[i] - sum[c0 + i] * part;
+        sum[c0 + i] += (double)block_mean[i] * rows;
+        square[c0 + i] += block_square[i] + d * d * weight;
+      }
+    });
+  }
+}
+
+static void norm_apply(const gn_norm *a, int64_t from, int64_t to) {
+  int64_t c = a->c, step = cached_rows(c);
+  const float *mean = a->out_a, *factor = a->coefficients, *offset = a->offset;
+  for (int64_t r = from; r < to; r += step) {
+    int64_t rows = to - r < step ? to - r : step;
+    const float *in = a->in + r * c;
+    float *out = a->out + r * c;
+    EACH_VECTOR(c, c0, n, {
+      vf m = load(mean + c0, n);
+      vf f = load(factor + c0, n);
+      vf o = load(offset + c0, n);
+      for (int64_t i = 0; i < rows; i++) {
+        store(out + i * c + c0, (load(in + i * c + c0, n) - m) * f + o, n);
+      }
+    });
+  }
+}
+
+// Sums of the upstream gradient and of its product with the deviation.
+static void gradient_sums(const gn_norm *a, int64_t from, int64_t to, double *sums) {
+  int64_t c = a->c, step = cached_rows(c);
+  memset(sums, 0, sizeof(double) * 2 * c);
+  for (int64_t r = from; r < to; r += step) {
+    int64_t rows = to - r < step ? to - r : step;
+    const float *in = a->in + r * c;
+    const float *up = a->upstream + r * c;
+    EACH_VECTOR(c, c0, n, {
+      vf m = load(a->mean + c0, n);
+      vf s[4] = {all(0), all(0), all(0), all(0)};
+      vf p[4] = {all(0), all(0), all(0), all(0)};
+      int64_t i = 0;
+      for (; i + 4 <= rows; i += 4) {
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; j++) {
+          vf g = load(up + (i + j) * c + c0, n);
+          s[j] += g;
+          p[j] += g * (load(in + (i + j) * c + c0, n) - m);
+        }
+      }
+      for (; i < rows; i++) {
+        vf g = load(up + i * c + c0, n);
+        s[0] += g;
+        p[0] += g * (load(in + i * c + c0, n) - m);
+      }
+      float sum[L];
+      float product[L];
+      store(sum, (s[0] + s[1]) + (s[2] + s[3]), L);
+      store(product, (p[0] + p[1]) + (p[2] + p[3]), L);
+      for (int j = 0; j < n; j++) {
+        sums[c0 + j] += sum[j];
+        sums[c + c0 + j] += product[j];
+      }
+    });
+  }
+}
+
+static void gradient_apply(const gn_norm *a, int64_t from, int64_t to) {
+  int64_t c = a->c, step = cached_rows(c);
+  const float *factor = a->coefficients, *sum = factor + c, *product = sum + c;
+  for (int64_t r = from; r < to; r += step) {
+    int64_t rows = to - r < step ? to - r : step;
+    const float *in = a->in + r * c;
+    const float *up = a->upstream + r * c;
+    float *out = a->out + r * c;
+    EACH_VECTOR(c, c0, n, {
+      vf m = load(a->mean + c0, n);
+      vf f = load(factor + c0, n);
+      vf s = load(sum + c0, n);
+      vf p = load(product + c0, n);
+      for (int64_t i = 0; i < rows; i++) {
+        vf d = load(in + i * c + c0, n) - m;
+        store(out + i * c + c0, f * (load(up + i * c + c0, n) - s - d * p), n);
+      }
+    });
+  }
+}
+
+const gn_set GN_SET = {GN_NAME,   conv,       conv_kernel,   pool,          pool_gradient,
+                       norm_sums, norm_apply, gradient_sums, gradient_apply};
