@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/stretchr/testify/assert"
@@ -282,5 +284,84 @@ func TestMissing(t *testing.T) {
 		{"cache off", Diagnosis{Backend: &Info{Kind: KindCPU}, Cache: CacheStatus{Error: errCacheOff.Error()}}, nil},
 	} {
 		assert.Equal(t, test.want, commands(test.d), test.name)
+	}
+}
+
+// convolved runs a depthwise convolution of 16 channels.
+func convolved(t *testing.T, b *Backend) []float32 {
+	t.Helper()
+	e, err := graph.NewExec(b.Backend, func(x, kernel *graph.Node) *graph.Node {
+		return graph.ConvGeneral(x, kernel, compute.ConvolveAxesConfig{
+			InputBatch: 0, InputSpatial: []int{1, 2}, InputChannels: 3,
+			KernelSpatial: []int{0, 1}, KernelInputChannels: 2, KernelOutputChannels: 3,
+			OutputBatch: 0, OutputSpatial: []int{1, 2}, OutputChannels: 3,
+		}, []int{1, 1}, [][2]int{{1, 1}, {1, 1}}, nil, nil, 16, 1)
+	})
+	require.NoError(t, err)
+	x := tensors.FromShape(shapes.Make(dtypes.Float32, 2, 8, 8, 16))
+	tensors.MustMutableFlatData(x, func(flat []float32) {
+		for i := range flat {
+			flat[i] = float32(i%37) - 18
+		}
+	})
+	kernel := tensors.FromShape(shapes.Make(dtypes.Float32, 3, 3, 1, 16))
+	tensors.MustMutableFlatData(kernel, func(flat []float32) {
+		for i := range flat {
+			flat[i] = float32(i%11)/8 - 0.5
+		}
+	})
+	y, err := e.Exec1(x, kernel)
+	require.NoError(t, err)
+	return tensors.MustCopyFlatData[float32](y)
+}
+
+func TestKernelsThroughTheCache(t *testing.T) {
+	needXLA(t)
+	dir := filepath.Join(t.TempDir(), "cache")
+	plain, err := OpenWith(Options{CacheDir: dir, NoKernels: true})
+	require.NoError(t, err)
+	assert.False(t, plain.Info.Kernels)
+	want := convolved(t, plain)
+
+	for _, stored := range []int64{1, 0} {
+		b, err := OpenWith(Options{CacheDir: dir})
+		require.NoError(t, err)
+		if b.Info.Kind != KindCPU {
+			t.Skip("kernels are for a CPU")
+		}
+		require.True(t, b.Info.Kernels, b.Info.Warning)
+		before := CompileStats()
+		got := convolved(t, b)
+		stats := CompileStats().Sub(before)
+		assert.InDeltaSlice(t, want, got, 1e-4)
+		assert.Equal(t, map[string]int{"depthwise": 1}, stats.Kernels)
+		assert.Equal(t, stored, stats.Stored, "the rewritten program is another one than the plain, and then found")
+		assert.Zero(t, stats.Fallbacks)
+	}
+}
+
+// A program that XLA refuses with kernels compiles without, and a panic of the
+// rewrite does not reach the C frames.
+func TestRewriteThatFails(t *testing.T) {
+	needXLA(t)
+	real := ownKernels
+	defer func() { ownKernels = real }()
+	for name, rewrite := range map[string]func(string) (string, map[string]int){
+		"refused": func(string) (string, map[string]int) { return "nonsense", map[string]int{"x": 1} },
+		"panics":  func(string) (string, map[string]int) { panic("rewrite") },
+	} {
+		broken := *real
+		broken.rewrite = rewrite
+		ownKernels = &broken
+		lines := silence(t)
+		b, err := OpenWith(Options{CacheDir: "off"})
+		require.NoError(t, err)
+		if !b.Info.Kernels {
+			t.Skip("no kernels with this plug-in")
+		}
+		got, err := numbers(b.Backend, 3)
+		require.NoError(t, err, name)
+		assert.InDeltaSlice(t, goNumbers(t, 3), got, 1e-5, name)
+		assert.Len(t, *lines, 1, name)
 	}
 }

@@ -17,8 +17,9 @@ type Diagnosis struct {
 	Places      []Place           `json:"places"`          // where a plug-in was looked for, in order
 	Cache       CacheStatus       `json:"cache"`
 	Processor   string            `json:"processor,omitempty"`
-	Processors  int               `json:"processors"` // that this process may use
-	NVIDIA      bool              `json:"nvidia"`     // the machine has an NVIDIA device
+	Processors  int               `json:"processors"`        // that this process may use
+	NVIDIA      bool              `json:"nvidia"`            // the machine has an NVIDIA device
+	Kernels     string            `json:"kernels,omitempty"` // instructions that the CPU kernels use, where they are in use
 	MallocTuned bool              `json:"malloc_tuned"`
 	Modules     map[string]string `json:"modules"` // versions of GoMLX's modules in this binary
 	Missing     []Missing         `json:"missing"`
@@ -48,6 +49,9 @@ func Diagnose() Diagnosis {
 		if b, err = Open(); err == nil {
 			d.Backend = &b.Info
 			d.OK = b.Info.Kind != KindGo
+			if b.Info.Kernels {
+				d.Kernels = ownKernels.instructions
+			}
 		}
 	}
 	d.Cache = CacheInfo() // after Open, which makes its folder
