@@ -70,7 +70,7 @@ var nhwc = compute.ConvolveAxesConfig{
 	OutputBatch: 0, OutputSpatial: []int{1, 2}, OutputChannels: 3,
 }
 
-// dwAxes makes one convolution of a depthwise kernel's gradient: channels are the batch, in groups.
+// dwAxes makes one convolution of a kernel's gradient: channels are the batch, in groups for a depthwise one.
 var dwAxes = compute.ConvolveAxesConfig{
 	InputBatch: 3, InputSpatial: []int{1, 2}, InputChannels: 0,
 	KernelSpatial: []int{1, 2}, KernelInputChannels: 0, KernelOutputChannels: 3,
@@ -89,13 +89,13 @@ func DepthwiseConv(x, kernel *Node, stride, dilation [2]int, padding [2]int) *No
 		[][2]int{{padding[0], padding[0]}, {padding[1], padding[1]}}, []int{1, 1}, dilations, channels, 1)
 	return withGradient([]*Node{x, kernel}, y, func(v *Node) []*Node {
 		return []*Node{
-			depthwiseInputGradient(kernel, v, dims[1:3], k, strides, dilations, padding),
-			depthwiseKernelGradient(x, v, k, strides, dilations, padding),
+			convInputGradient(kernel, v, dims[1:3], k, strides, dilations, padding, nhwc, channels),
+			convKernelGradient(x, v, k, strides, dilations, padding, channels),
 		}
 	})
 }
 
-func depthwiseInputGradient(kernel, v *Node, in, k, strides, dilations []int, padding [2]int) *Node {
+func convInputGradient(kernel, v *Node, in, k, strides, dilations []int, padding [2]int, axes compute.ConvolveAxesConfig, channelGroups int) *Node {
 	pads := make([][2]int, 2)
 	for i := range pads {
 		span := dilations[i] * (k[i] - 1)
@@ -103,21 +103,32 @@ func depthwiseInputGradient(kernel, v *Node, in, k, strides, dilations []int, pa
 		spread := (v.Shape().Dimensions[1+i]-1)*strides[i] + 1
 		pads[i] = [2]int{low, in[i] + span - spread - low}
 	}
-	return ConvGeneral(v, Reverse(kernel, 0, 1), nhwc, []int{1, 1}, pads, strides, dilations, v.Shape().Dimensions[3], 1)
+	return ConvGeneral(v, Reverse(kernel, 0, 1), axes, []int{1, 1}, pads, strides, dilations, channelGroups, 1)
 }
 
-func depthwiseKernelGradient(x, v *Node, k, strides, dilations []int, padding [2]int) *Node {
+func convKernelGradient(x, v *Node, k, strides, dilations []int, padding [2]int, batchGroups int) *Node {
 	pads := make([][2]int, 2)
 	for i := range pads {
 		spread := (v.Shape().Dimensions[1+i]-1)*strides[i] + 1
 		pads[i] = [2]int{padding[i], (k[i]-1)*dilations[i] + spread - x.Shape().Dimensions[1+i] - padding[i]}
 	}
-	return ConvGeneral(x, v, dwAxes, dilations, pads, []int{1, 1}, strides, 1, x.Shape().Dimensions[3])
+	return ConvGeneral(x, v, dwAxes, dilations, pads, []int{1, 1}, strides, 1, batchGroups)
 }
 
-// FullConv convolves x [batch, height, width, in] with kernel [kh, kw, in, out]; padding is symmetric.
+// FullConv convolves x [batch, height, width, in] with kernel [kh, kw, in, out]; padding is symmetric. Its gradients
+// are written here because GoMLX's with respect to x is wrong for kernels of even size.
 func FullConv(x, kernel *Node, stride, padding [2]int) *Node {
-	return ConvGeneral(x, kernel, nhwc, stride[:], [][2]int{{padding[0], padding[0]}, {padding[1], padding[1]}}, nil, nil, 1, 1)
+	in, k, ones := x.Shape().Dimensions[1:3], kernel.Shape().Dimensions[:2], []int{1, 1}
+	y := ConvGeneral(StopGradient(x), StopGradient(kernel), nhwc, stride[:],
+		[][2]int{{padding[0], padding[0]}, {padding[1], padding[1]}}, ones, ones, 1, 1)
+	swapped := nhwc
+	swapped.KernelInputChannels, swapped.KernelOutputChannels = nhwc.KernelOutputChannels, nhwc.KernelInputChannels
+	return withGradient([]*Node{x, kernel}, y, func(v *Node) []*Node {
+		return []*Node{
+			convInputGradient(kernel, v, in, k, stride[:], ones, padding, swapped, 1),
+			convKernelGradient(x, v, k, stride[:], ones, padding, 1),
+		}
+	})
 }
 
 // PointwiseConv is the 1×1 convolution of x [batch, height, width, in] with w [in, out], stride first.
@@ -202,7 +213,7 @@ func batchNorm(c *Ctx, name string, x, gain *Node) *Node {
 		shift := Sub(offset, Mul(c.Tensor("running_mean"), inverse))
 		return Add(Mul(x, alongChannels(inverse, x)), alongChannels(shift, x))
 	}
-	y, mean, variance := InternalBatchNormForTraining(x, scale, offset, BatchNormEpsilon, -1)
+	y, mean, variance := normalise(x, scale, offset)
 	n := float64(x.Shape().Size() / channels)
 	mean, variance = StopGradient(mean), StopGradient(variance)
 	// PyTorch refuses a single value a channel; here its unbiased variance would be infinite.
@@ -210,6 +221,25 @@ func batchNorm(c *Ctx, name string, x, gain *Node) *Node {
 	c.Update("running_mean", Add(MulScalar(c.Tensor("running_mean"), 1-BatchNormMomentum), MulScalar(mean, BatchNormMomentum)))
 	c.Update("running_var", Add(MulScalar(c.Tensor("running_var"), 1-BatchNormMomentum), MulScalar(unbiased, BatchNormMomentum)))
 	return y
+}
+
+// supports tells whether the backend of the graph has an operation; the pure-Go one lacks some.
+func supports(x *Node, op compute.OpType) bool { return x.Graph().Backend().Capabilities().Operations[op] }
+
+// normalise is batch norm with the statistics of x itself: the result, mean and biased variance [channels].
+func normalise(x, scale, offset *Node) (y, mean, variance *Node) {
+	if supports(x, compute.OpTypeBatchNormForTraining) {
+		return InternalBatchNormForTraining(x, scale, offset, BatchNormEpsilon, -1)
+	}
+	axes := make([]int, x.Rank()-1)
+	for i := range axes {
+		axes[i] = i
+	}
+	mean = ReduceMean(x, axes...)
+	centred := Sub(x, alongChannels(mean, x))
+	variance = ReduceMean(Mul(centred, centred), axes...)
+	factor := Mul(scale, Reciprocal(Sqrt(AddScalar(variance, BatchNormEpsilon))))
+	return Add(Mul(centred, alongChannels(factor, x)), alongChannels(offset, x)), mean, variance
 }
 
 func alongChannels(v, x *Node) *Node {

@@ -231,16 +231,30 @@ func Classifier(channels, classes int) Module {
 
 // AuxiliaryHead is DARTS's for CIFAR: ReLU, 5×5 average pool of stride 3, 1×1 to 128, batch norm, ReLU, 2×2 to
 // 768, batch norm, ReLU, linear. [batch, 8, 8, channels] to [batch, classes].
-func AuxiliaryHead(channels, classes int) Module {
+func AuxiliaryHead(channels, classes int) Module { return auxiliaryHead(channels, classes, 3, true) }
+
+// ImageNetAuxiliaryHead is the one for ImageNet: its pool has stride 2 and looks at [batch, 7, 7, channels]. The
+// official code of DARTS, FairDARTS and NoisyDARTS leaves the second batch norm out, that of DARTS- has it.
+func ImageNetAuxiliaryHead(channels, classes int, secondNorm bool) Module {
+	return auxiliaryHead(channels, classes, 2, secondNorm)
+}
+
+func auxiliaryHead(channels, classes, stride int, secondNorm bool) Module {
 	specs := slices.Concat(
 		[]Spec{pointwiseSpec("features.2.weight", channels, 128)}, batchNormSpecs("features.3", 128, true),
-		[]Spec{convSpec("features.5.weight", 128, 768, 2, 2)}, batchNormSpecs("features.6", 768, true),
-		denseSpecs("classifier", 768, classes))
-	return NewLeaf(fmt.Sprintf("auxiliary|%d-%d", channels, classes), specs, func(c *Ctx, in []*Node) []*Node {
-		x := AvgPoolImages(ReLU(in[0]), 5, 3, 0, false)
+		[]Spec{convSpec("features.5.weight", 128, 768, 2, 2)})
+	if secondNorm {
+		specs = append(specs, batchNormSpecs("features.6", 768, true)...)
+	}
+	specs = append(specs, denseSpecs("classifier", 768, classes)...)
+	return NewLeaf(fmt.Sprintf("auxiliary|%d-%d|s%d|second=%t", channels, classes, stride, secondNorm), specs, func(c *Ctx, in []*Node) []*Node {
+		x := AvgPoolImages(ReLU(in[0]), 5, stride, 0, false)
 		x = ReLU(BatchNorm(c, "features.3", PointwiseConv(x, c.Tensor("features.2.weight"), 1)))
-		x = ReLU(BatchNorm(c, "features.6", FullConv(x, c.Tensor("features.5.weight"), square(1), square(0))))
-		return []*Node{DenseLayer(c.In("classifier"), Reshape(x, x.Shape().Dimensions[0], -1))}
+		x = FullConv(x, c.Tensor("features.5.weight"), square(1), square(0))
+		if secondNorm {
+			x = BatchNorm(c, "features.6", x)
+		}
+		return []*Node{DenseLayer(c.In("classifier"), Reshape(ReLU(x), x.Shape().Dimensions[0], -1))}
 	})
 }
 
