@@ -1,0 +1,42 @@
+# Two targets do everything: `make repro`, the main job, and `make test`. Both install what they need into the
+# checkout by themselves; nothing is installed for other users and nothing outside the checkout but Go's and our caches.
+
+version := $(shell git describe --tags --always 2>/dev/null || echo unknown)
+commit  := $(shell git rev-parse HEAD 2>/dev/null)
+dirty   := $(shell test -z "$$(git status --porcelain --untracked-files=no 2>/dev/null)" || echo true)
+go_sum  := $(shell (sha256sum go.sum || shasum -a 256 go.sum) 2>/dev/null | cut -d' ' -f1)
+
+# The tests of all packages share the cache of compiled programs in the user's cache folder; GONAS_CACHE_DIR moves it.
+test_flags ?= -timeout 14m
+
+.PHONY: all setup build repro test golden bench lint clean
+
+all: setup build
+
+setup:
+	@tools/setup.sh
+
+build:
+	go build -trimpath -buildvcs=false -ldflags '-X main.version=$(version) -X main.commit=$(commit) -X main.dirty=$(dirty) -X main.goSum=$(go_sum)' -o bin/gonas ./cmd/gonas
+
+# The main job: searches on real images, and what came out beside what the papers say.
+repro: setup build
+	bin/gonas repro run --profile quick
+
+test: setup
+	go test $(test_flags) ./...
+
+# The numbers of the official code, test by test.
+golden: setup
+	go test $(test_flags) -count=1 -v -run Golden ./nas/...
+
+# One search step beside PyTorch, which gets an environment of its own (5 GB).
+bench: setup build
+	go run ./benchmarks/run
+
+lint:
+	go vet ./...
+	go tool -modfile=tools/go.mod staticcheck ./...
+
+clean:
+	rm -rf bin

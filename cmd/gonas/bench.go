@@ -1,0 +1,131 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/gonas/gonas/backend"
+	"github.com/gonas/gonas/datasets"
+	"github.com/gonas/gonas/nas/darts"
+	"github.com/gonas/gonas/nas/engine"
+	"github.com/gonas/gonas/nas/search"
+)
+
+type benchCmd struct {
+	DartsStep dartsStepCmd `cmd:"" help:"Time the bilevel step of the DARTS supernet: 8 cells, 16 channels, 32×32, both optimizers."`
+}
+
+type dartsStepCmd struct {
+	Granularity string `default:"edge" help:"Largest part of the network that is compiled as one: operation, edge, cell or network."`
+	Batch       int    `default:"16" help:"Images of each of the step's two batches."`
+	Steps       int    `default:"5" help:"Timed steps."`
+	Warmup      int    `default:"1" help:"Steps after the first one and before the timed ones."`
+	JSON        bool   `help:"Print one line of JSON."`
+}
+
+// stepTimes is what the benchmark prints as JSON; benchmarks/run reads it.
+type stepTimes struct {
+	Framework   string `json:"framework"`
+	Version     string `json:"version"`
+	Backend     string `json:"backend"`
+	Granularity string `json:"granularity"`
+	Batch       int    `json:"batch"`
+	Threads     int    `json:"threads"`
+	// FirstCall is the wall time from the making of the network to the end of its first step.
+	FirstCall float64 `json:"first_call_s"`
+	// Compile and Load are wall times summed over parallel workers.
+	Compile      float64   `json:"compile_s"`
+	Load         float64   `json:"load_s"`
+	Compilations int64     `json:"compilations"`
+	CacheHits    int64     `json:"cache_hits"`
+	Steps        []float64 `json:"step_s"`
+	CPUPerStep   float64   `json:"cpu_s_per_step"`
+	PeakRSS      float64   `json:"peak_rss_mb"`
+}
+
+// Run times steps of the search as `gonas search darts` does them, on random images: a step is a batch of each half
+// made ready, the architecture's gradient and Adam, the weights' gradient, clipping and SGD.
+func (c dartsStepCmd) Run(a *app) error {
+	if c.Steps < 1 || c.Warmup < 0 || c.Batch < 2 {
+		return fmt.Errorf("bench darts-step: expected --steps of at least 1, --warmup of at least 0, --batch of at least 2, got %d, %d, %d", c.Steps, c.Warmup, c.Batch)
+	}
+	config := darts.DefaultConfig()
+	config.Epochs, config.StepsPerEpoch = 1, 1+c.Warmup+c.Steps
+	config.Batch, config.Granularity = c.Batch, c.Granularity
+	if err := config.Validate(); err != nil {
+		return err
+	}
+	images := randomImages(8*c.Batch, config.Image, config.Size.InputChannels, config.Size.Classes)
+	b, err := backend.Open()
+	if err != nil {
+		return err
+	}
+	threads := runtime.NumCPU()
+	if n, err := strconv.Atoi(os.Getenv(backend.EnvThreads)); err == nil {
+		threads = n
+	}
+	times := stepTimes{Framework: "gonas", Version: buildInfo().Version, Backend: b.Info.Kind + " " + b.Info.PluginVersion,
+		Granularity: c.Granularity, Batch: c.Batch, Threads: threads}
+
+	before := backend.CompileStats()
+	began := time.Now()
+	last, lastCPU := began, cpuSeconds()
+	var cpu []float64
+	listen := func(e search.Event) {
+		if e.Kind != search.EventStep {
+			return
+		}
+		now, nowCPU := time.Now(), cpuSeconds()
+		switch {
+		case e.Step == 1:
+			times.FirstCall = now.Sub(began).Seconds()
+		case e.Step > 1+c.Warmup:
+			times.Steps = append(times.Steps, now.Sub(last).Seconds())
+			cpu = append(cpu, nowCPU-lastCPU)
+		}
+		last, lastCPU = now, nowCPU
+	}
+	if _, err := darts.Search(a.ctx, engine.New(b.Backend), images, config, search.Options{Listeners: []search.Listener{listen}}); err != nil {
+		return err
+	}
+	stats := backend.CompileStats().Sub(before)
+	times.Compile, times.Load = stats.CompileTime.Seconds(), stats.LoadTime.Seconds()
+	times.Compilations, times.CacheHits = stats.Compilations, stats.CacheHits
+	times.CPUPerStep, times.PeakRSS = median(cpu), peakRSS()
+	if c.JSON {
+		return writeJSONLine(a.stdout, times)
+	}
+	_, err = fmt.Fprintf(a.stdout, "%s, by %s, batch %d, %d threads: first call %.2f s (%d compiled in %.2f s, %d loaded in %.2f s), step %.3f s, %.3f CPU s a step, peak %.0f MiB\n",
+		times.Backend, c.Granularity, c.Batch, threads, times.FirstCall, times.Compilations, times.Compile, times.CacheHits, times.Load,
+		median(times.Steps), times.CPUPerStep, times.PeakRSS)
+	return err
+}
+
+// randomImages are the same at every call.
+func randomImages(n, side, channels, classes int) *datasets.Images {
+	im := &datasets.Images{N: n, Height: side, Width: side, Channels: channels, Classes: classes, Name: "random images",
+		Pixels: make([]uint8, n*side*side*channels), Labels: make([]int32, n)}
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range im.Pixels {
+		im.Pixels[i] = uint8(random.UintN(256))
+	}
+	for i := range im.Labels {
+		im.Labels[i] = int32(i % classes)
+	}
+	return im
+}
+
+// median of at least one number.
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	middle := len(sorted) / 2
+	if len(sorted)%2 == 0 {
+		return (sorted[middle-1] + sorted[middle]) / 2
+	}
+	return sorted[middle]
+}

@@ -1,0 +1,134 @@
+// Command gonas is the command line of gonas: neural architecture search in Go on GoMLX and XLA.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"regexp"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/gonas/gonas/backend"
+	"github.com/gonas/gonas/nas"
+)
+
+// cli is the tree of commands. A field that may be left out has the zero value then, so that a command can tell.
+type cli struct {
+	Doctor  doctorCmd  `cmd:"" help:"Say what was found on this machine, what is missing and the command that brings it."`
+	Cache   cacheCmd   `cmd:"" help:"The cache of compiled programs."`
+	Data    dataCmd    `cmd:"" help:"The data sets."`
+	Search  searchCmd  `cmd:"" help:"Search for an architecture."`
+	Bench   benchCmd   `cmd:"" help:"Measure this machine."`
+	Version versionCmd `cmd:"" help:"Print version and commit."`
+}
+
+// Exit codes.
+const (
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 130
+)
+
+// errInterrupted marks an error whose message has said how to go on.
+var errInterrupted = errors.New("interrupted")
+
+// app is what commands work with.
+type app struct {
+	ctx            context.Context
+	stdout, stderr io.Writer
+	args           []string
+}
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+// run is the program; the result is its exit code.
+func run(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// The first signal ends a run in order; a second one, while that takes its time, ends the process.
+	context.AfterFunc(ctx, stop)
+
+	a := &app{ctx: ctx, stdout: os.Stdout, stderr: os.Stderr, args: args}
+	var root cli
+	parser, err := kong.New(&root, kong.Name("gonas"), kong.Writers(a.stdout, a.stderr),
+		kong.Description("Neural architecture search in Go on GoMLX and XLA."),
+		kong.Vars{"methods": methodNames(), "profiles": profileNames()},
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+	if err != nil {
+		return a.fail(err)
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	command, err := parser.Parse(doubleDashes(args))
+	if err != nil {
+		a.fail(err)
+		fmt.Fprintln(a.stderr, "gonas: `gonas --help` and `gonas COMMAND --help` say what there is")
+		return exitUsage
+	}
+	err = command.Run(a)
+	if recordErr := backend.RecordRun(); err == nil && recordErr != nil {
+		fmt.Fprintln(a.stderr, "gonas: "+oneLine(recordErr))
+	}
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errInterrupted):
+		fmt.Fprintln(a.stderr, "gonas: "+oneLine(err))
+		return exitInterrupted
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		fmt.Fprintln(a.stderr, "gonas: interrupted")
+		return exitInterrupted
+	}
+	return a.fail(err)
+}
+
+func (a *app) fail(err error) int {
+	fmt.Fprintln(a.stderr, "gonas: error: "+oneLine(err))
+	return exitFailed
+}
+
+// oneLine puts an error's message on one line.
+func oneLine(err error) string {
+	return strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+}
+
+var singleDash = regexp.MustCompile(`^-[a-z][a-z-]+(=|$)`)
+
+// doubleDashes lets long flags be written with one dash too, as Go's tools do; there are no flags of one letter but -h.
+func doubleDashes(args []string) []string {
+	out := make([]string, len(args))
+	for i, arg := range args {
+		if arg == "--" {
+			copy(out[i:], args[i:])
+			break
+		}
+		if singleDash.MatchString(arg) {
+			arg = "-" + arg
+		}
+		out[i] = arg
+	}
+	return out
+}
+
+func methodNames() string {
+	var names []string
+	for _, m := range nas.Methods() {
+		names = append(names, m.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+func profileNames() string {
+	var names []string
+	for _, p := range nas.Profiles() {
+		names = append(names, p.Name)
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,112 @@
+// Package nas is the registry of search methods. A method is one package below nas and one entry here; commands,
+// tests and the evidence of claims find it by its name.
+package nas
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/gonas/gonas/datasets"
+	"github.com/gonas/gonas/nas/darts"
+	"github.com/gonas/gonas/nas/engine"
+	"github.com/gonas/gonas/nas/fairdarts"
+	"github.com/gonas/gonas/nas/search"
+)
+
+// Paper is where a method was published.
+type Paper struct {
+	ArXiv string `json:"arxiv"`
+	Title string `json:"title"`
+}
+
+// Config is a method's configuration: a pointer to its package's Config, which encoding/json reads and writes.
+type Config interface {
+	// Validate reports the first field out of range.
+	Validate() error
+}
+
+// Method is a way of searching for architectures.
+type Method struct {
+	Name   string   `json:"name"`
+	Paper  Paper    `json:"paper"`
+	Spaces []string `json:"spaces"`
+
+	defaults func() Config
+	base     func(Config) (*search.Config, bool)
+	// reduced sets what every profile but the paper's changes beside the sizes.
+	reduced func(Config)
+	run     func(context.Context, *engine.Engine, *datasets.Images, Config, search.Options) (*search.Result, error)
+}
+
+// methods is in the order of publication.
+var methods = []Method{
+	define(darts.Name, Paper{"1806.09055", "DARTS: Differentiable Architecture Search"}, []string{"S0"},
+		darts.DefaultConfig, func(c *darts.Config) *search.Config { return &c.Config }, darts.Search,
+		func(c *darts.Config) { raiseRates(&c.Config) }),
+	define(fairdarts.Name, Paper{"1911.12126", "Fair DARTS: Eliminating Unfair Advantages in Differentiable Architecture Search"}, []string{"S0"},
+		fairdarts.DefaultConfig, func(c *fairdarts.Config) *search.Config { return &c.Config }, fairdarts.Search,
+		func(c *fairdarts.Config) { raiseRates(&c.Config) }),
+}
+
+// define makes an entry of a package's own types.
+func define[C any, P interface {
+	*C
+	Config
+}](name string, paper Paper, spaces []string, defaults func() C, base func(P) *search.Config,
+	run func(context.Context, *engine.Engine, *datasets.Images, C, search.Options) (*search.Result, error),
+	reduced func(P)) Method {
+	m := Method{Name: name, Paper: paper, Spaces: spaces}
+	m.defaults = func() Config {
+		c := defaults()
+		return P(&c)
+	}
+	m.base = func(c Config) (*search.Config, bool) {
+		p, ok := c.(P)
+		if !ok || p == nil {
+			return nil, false
+		}
+		return base(p), true
+	}
+	m.run = func(ctx context.Context, e *engine.Engine, images *datasets.Images, c Config, o search.Options) (*search.Result, error) {
+		return run(ctx, e, images, *c.(P), o)
+	}
+	m.reduced = func(c Config) { reduced(c.(P)) }
+	return m
+}
+
+// Methods lists the methods in the order of their publication.
+func Methods() []Method { return append([]Method(nil), methods...) }
+
+// Lookup finds a method by name; the error lists the names that there are.
+func Lookup(name string) (Method, error) {
+	var names []string
+	for _, m := range methods {
+		if m.Name == name {
+			return m, nil
+		}
+		names = append(names, m.Name)
+	}
+	return Method{}, fmt.Errorf("method %q: expected one of %s", name, strings.Join(names, ", "))
+}
+
+// Base is the part of c that all methods share; changing it changes c. A configuration of another method is an error.
+func (m Method) Base(c Config) (*search.Config, error) {
+	base, ok := m.base(c)
+	if !ok {
+		return nil, fmt.Errorf("%s: expected a configuration made by its own Config, got %T", m.Name, c)
+	}
+	return base, nil
+}
+
+// Search runs the method on images, whose halves train the weights and the architecture. c is of the kind that
+// [Method.Config] makes and stays as it is.
+func (m Method) Search(ctx context.Context, e *engine.Engine, images *datasets.Images, c Config, o search.Options) (*search.Result, error) {
+	if _, err := m.Base(c); err != nil {
+		return nil, err
+	}
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("%s: %w", m.Name, err)
+	}
+	return m.run(ctx, e, images, c, o)
+}

@@ -1,0 +1,88 @@
+package nas
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/gonas/gonas/nas/nn"
+	"github.com/gonas/gonas/nas/search"
+)
+
+// Names of profiles: how much a run spends.
+const (
+	Smoke = "smoke"
+	Quick = "quick"
+	Full  = "paper"
+)
+
+// Profile is a size of run.
+type Profile struct {
+	Name string `json:"name"`
+	// Note says in a sentence how the profile departs from the paper.
+	Note  string `json:"note"`
+	apply func(*search.Config)
+}
+
+var profiles = []Profile{
+	{Smoke, "seconds: 3 cells, 4 channels, 8×8 pixels, 3 epochs of 4 steps, batch 8; rates raised: weights 0.05 to 0.01, architecture 0.3 (Adam); shows that everything works and nothing else",
+		func(c *search.Config) {
+			c.Size.Cells, c.Size.Channels, c.Image = 3, 4, 8
+			c.Epochs, c.StepsPerEpoch, c.Batch = 3, 4, 8
+			c.Granularity = nn.Edge.String()
+		}},
+	{Quick, "minutes: 5 cells, 8 channels, 16×16 pixels, 10 epochs of 15 steps, batch 32; because 150 steps are some hundredth of the paper's, rates are raised: weights 0.05 to 0.01, architecture 0.05 (Adam)",
+		func(c *search.Config) {
+			c.Size.Cells, c.Size.Channels, c.Image = 5, 8, 16
+			c.Epochs, c.StepsPerEpoch, c.Batch = 10, 15, 32
+			c.Granularity = nn.Edge.String()
+		}},
+	{Full, "the published protocol", func(*search.Config) {}},
+}
+
+// raiseRates lets the architecture decide itself in few steps. Adam moves a parameter by at most about its rate in a
+// step: 0.05 takes a sigmoid from one half to 0.9 in 45 steps of one sign, of the quick profile's 150, and 0.3 in 8 of
+// the smoke profile's 12. The papers' 3e-4 and 3e-3 have ten to twenty thousand steps.
+func raiseRates(c *search.Config) {
+	c.Weights.LearningRate, c.Weights.LearningRateMin = 0.05, 0.01
+	c.Arch.LearningRate = 0.05
+	if c.Profile == Smoke {
+		c.Arch.LearningRate = 0.3
+	}
+}
+
+// Profiles lists the profiles, the shortest first. Every method has them all.
+func Profiles() []Profile { return append([]Profile(nil), profiles...) }
+
+// LookupProfile finds a profile by name; the error lists the names that there are.
+func LookupProfile(name string) (Profile, error) {
+	var names []string
+	for _, p := range profiles {
+		if p.Name == name {
+			return p, nil
+		}
+		names = append(names, p.Name)
+	}
+	return Profile{}, fmt.Errorf("profile %q: expected one of %s", name, strings.Join(names, ", "))
+}
+
+// Config makes the method's configuration in a profile, with seed 0. The caller owns it and may change it through its
+// own type or through [Method.Base].
+func (m Method) Config(profile string) (Config, error) {
+	p, err := LookupProfile(profile)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", m.Name, err)
+	}
+	c := m.defaults()
+	base, err := m.Base(c)
+	if err != nil {
+		return nil, err
+	}
+	// The package's list of primitives is shared; a configuration that is read from JSON writes into its own.
+	base.Primitives = append([]string(nil), base.Primitives...)
+	base.Profile = p.Name
+	p.apply(base)
+	if p.Name != Full {
+		m.reduced(c)
+	}
+	return c, nil
+}
