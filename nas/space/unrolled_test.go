@@ -1,0 +1,113 @@
+package space
+
+import (
+	"encoding/json"
+	"os"
+	"testing"
+
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gonas/gonas/backend"
+	"github.com/gonas/gonas/nas/engine"
+	"github.com/gonas/gonas/nas/golden"
+	"github.com/gonas/gonas/nas/nn"
+)
+
+// TestUnrolledGolden compares the second-order step with DARTS's architect.py, with and without momentum.
+func TestUnrolledGolden(t *testing.T) {
+	type sides struct{ Normal, Reduce [][]float64 }
+	var ref struct {
+		Config struct {
+			Batch       int       `json:"batch"`
+			Train       []int32   `json:"target_train"`
+			Valid       []int32   `json:"target_valid"`
+			Eta         float64   `json:"eta"`
+			Momentum    float64   `json:"momentum"`
+			Decay       float64   `json:"weight_decay"`
+			ArchRate    float64   `json:"arch_lr"`
+			ArchDecay   float64   `json:"arch_weight_decay"`
+			Betas       []float64 `json:"adam_betas"`
+			ArchEpsilon float64   `json:"adam_eps"`
+		} `json:"config"`
+		Cases map[string]struct {
+			TrainLoss  float64 `json:"loss_train_at_w"`
+			ValidLoss  float64 `json:"loss_valid_at_w"`
+			AheadLoss  float64 `json:"loss_valid_at_unrolled_w"`
+			FirstOrder sides   `json:"first_order_dalpha"`
+			Unrolled   sides   `json:"unrolled_dalpha"`
+			After      sides   `json:"alphas_after_adam_step"`
+		} `json:"cases"`
+	}
+	data, err := os.ReadFile("testdata/darts_search_unrolled.json")
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(data, &ref))
+	require.Len(t, ref.Cases, 2)
+	c := ref.Config
+	b, err := backend.Open()
+	require.NoError(t, err)
+	e := engine.New(b.Backend)
+	size := Size{Cells: 4, Channels: 4, Classes: 10, InputChannels: 3}
+	for name, want := range ref.Cases {
+		t.Run(name, func(t *testing.T) {
+			m, err := e.NewModel(objective(t, size, DARTSPrimitives, nn.SoftmaxWeights()), nn.Edge)
+			require.NoError(t, err)
+			fill(t, m)
+			before, err := m.State()
+			require.NoError(t, err)
+			alphas := []*engine.Variable{}
+			for _, side := range []string{"alphas_normal", "alphas_reduce"} {
+				alphas = append(alphas, &engine.Variable{Value: tensors.FromFlatDataAndDimensions(float32s(golden.Input(side, []int{Edges, 8})), Edges, 8)})
+			}
+			inputs := func(name string, labels []int32) []*tensors.Tensor {
+				return []*tensors.Tensor{nhwcInput(name, c.Batch, 16, 16, 3), tensors.FromFlatDataAndDimensions(labels, len(labels)), alphas[0].Value, alphas[1].Value}
+			}
+			train, valid := inputs("input_train", c.Train), inputs("input_valid", c.Valid)
+			var in []shapes.Shape
+			for _, x := range train {
+				in = append(in, x.Shape())
+			}
+			require.NoError(t, m.Trace(nn.Mode{Train: true}, in...))
+			optimizer := e.NewOptimizer(engine.SGD{Momentum: c.Momentum, WeightDecay: c.Decay}, 0)
+			if name == "with_momentum_buffers" {
+				buffers := map[string][]float32{}
+				for _, s := range m.Specs() {
+					if s.Buffer {
+						continue
+					}
+					v := golden.Input("momentum."+s.Name, s.Shape)
+					for i := range v {
+						v[i] *= 0.1
+					}
+					buffers[s.Name] = float32s(v)
+				}
+				require.NoError(t, m.LoadOptimizerState(optimizer, []map[string][]float32{buffers}, 1))
+			}
+			g, err := m.Gradient(nn.Mode{Train: true}, false, []int{2, 3}, valid...)
+			require.NoError(t, err)
+			requireClose(t, "loss", []float64{want.ValidLoss}, values(t, g.Outputs[0]), 1e-4)
+			requireClose(t, "first order, normal", flatten(want.FirstOrder.Normal), values(t, g.Inputs[0]), 1e-4)
+			requireClose(t, "first order, reduce", flatten(want.FirstOrder.Reduce), values(t, g.Inputs[1]), 1e-4)
+
+			g, err = engine.Unrolled(m, optimizer, engine.UnrolledConfig{LearningRate: c.Eta, Momentum: c.Momentum, WeightDecay: c.Decay, Inputs: []int{2, 3}}, train, valid)
+			require.NoError(t, err)
+			requireClose(t, "loss ahead", []float64{want.AheadLoss}, values(t, g.Outputs[0]), 1e-4)
+			requireClose(t, "second order, normal", flatten(want.Unrolled.Normal), values(t, g.Inputs[0]), 1e-4)
+			requireClose(t, "second order, reduce", flatten(want.Unrolled.Reduce), values(t, g.Inputs[1]), 1e-4)
+
+			adam := e.NewOptimizer(engine.Adam{Beta1: c.Betas[0], Beta2: c.Betas[1], Epsilon: c.ArchEpsilon, WeightDecay: c.ArchDecay}, 0)
+			_, err = adam.Step(c.ArchRate, alphas, g.Inputs)
+			require.NoError(t, err)
+			requireClose(t, "alphas after the step, normal", flatten(want.After.Normal), values(t, alphas[0].Value), 1e-5)
+			requireClose(t, "alphas after the step, reduce", flatten(want.After.Reduce), values(t, alphas[1].Value), 1e-5)
+			after, err := m.State()
+			require.NoError(t, err)
+			for _, s := range m.Specs() {
+				if !s.Buffer {
+					require.Equal(t, before[s.Name], after[s.Name], "the weights are as before: %s", s.Name)
+				}
+			}
+		})
+	}
+}
