@@ -108,7 +108,8 @@ func OpenWith(options Options) (*Backend, error) {
 
 // openGo opens the pure-Go backend; why says what stands in the way of a plug-in that was found.
 func openGo(found Found, why string) (*Backend, error) {
-	inner, err := gobackend.New("")
+	// With operations side by side it deadlocks: a convolution waits for a worker that its own caller holds.
+	inner, err := gobackend.New("ops_sequential")
 	if err != nil {
 		return nil, fmt.Errorf("pure-Go backend: %w", err)
 	}

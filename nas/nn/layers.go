@@ -107,12 +107,51 @@ func convInputGradient(kernel, v *Node, in, k, strides, dilations []int, padding
 }
 
 func convKernelGradient(x, v *Node, k, strides, dilations []int, padding [2]int, batchGroups int) *Node {
+	if batchGroups > 1 && !supports(x, compute.OpTypeBatchNormForTraining) {
+		// The pure-Go backend, which has no batch norm either, miscounts groups along the batch.
+		return kernelGradientByShifts(x, v, k, strides, dilations, padding)
+	}
 	pads := make([][2]int, 2)
 	for i := range pads {
 		spread := (v.Shape().Dimensions[1+i]-1)*strides[i] + 1
 		pads[i] = [2]int{padding[i], (k[i]-1)*dilations[i] + spread - x.Shape().Dimensions[1+i] - padding[i]}
 	}
 	return ConvGeneral(x, v, dwAxes, dilations, pads, []int{1, 1}, strides, 1, batchGroups)
+}
+
+// kernelGradientByShifts sums, for each element of the kernel, the product of v and the pixels it met.
+func kernelGradientByShifts(x, v *Node, k, strides, dilations []int, padding [2]int) *Node {
+	out := v.Shape().Dimensions
+	padded := x
+	for i := range 2 {
+		low := padding[i]
+		high := max((out[1+i]-1)*strides[i]+(k[i]-1)*dilations[i]+1-x.Shape().Dimensions[1+i]-low, 0)
+		parts := []*Node{padded}
+		zeros := func(n int) *Node {
+			d := padded.Shape().Clone()
+			d.Dimensions[1+i] = n
+			return Zeros(x.Graph(), d)
+		}
+		if low > 0 {
+			parts = append([]*Node{zeros(low)}, parts...)
+		}
+		if high > 0 {
+			parts = append(parts, zeros(high))
+		}
+		if len(parts) > 1 {
+			padded = Concatenate(parts, 1+i)
+		}
+	}
+	var rows []*Node
+	for i := range k[0] {
+		for j := range k[1] {
+			y, z := i*dilations[0], j*dilations[1]
+			met := Slice(padded, AxisRange(), AxisRange(y, y+(out[1]-1)*strides[0]+1).Stride(strides[0]),
+				AxisRange(z, z+(out[2]-1)*strides[1]+1).Stride(strides[1]), AxisRange())
+			rows = append(rows, Reshape(ReduceSum(Mul(met, v), 0, 1, 2), 1, 1, 1, out[3]))
+		}
+	}
+	return Reshape(Concatenate(rows, 0), k[0], k[1], 1, out[3])
 }
 
 // FullConv convolves x [batch, height, width, in] with kernel [kh, kw, in, out]; padding is symmetric. Its gradients
