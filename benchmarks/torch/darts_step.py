@@ -183,9 +183,10 @@ class Search:
         self.weights_optimizer = torch.optim.SGD(net.parameters(), 0.025, momentum=0.9, weight_decay=3e-4)
         self.arch_optimizer = torch.optim.Adam(net.alphas, 3e-4, betas=(0.5, 0.999), weight_decay=1e-3)
 
-    def step(self, train, valid):
-        """One step on two (images, labels) batches; the training loss."""
-        loss = F.cross_entropy(self.net(valid[0]), valid[1])
+    # Each half is a function of its own, so that its graph is gone before the next forward pass: gradients that
+    # are not asked for would keep their saved tensors alive.
+    def arch_step(self, images, labels):
+        loss = F.cross_entropy(self.net(images), labels)
         if self.arch_grads == "all":
             self.arch_optimizer.zero_grad()
             loss.backward()
@@ -194,16 +195,19 @@ class Search:
                 alpha.grad = grad
         self.arch_optimizer.step()
 
+    def weights_step(self, images, labels):
         self.weights_optimizer.zero_grad()
-        loss = F.cross_entropy(self.net(train[0]), train[1])
-        if self.arch_grads == "all":
-            loss.backward()
-        else:
-            # The weights' step needs no gradient of the alphas either.
-            loss.backward(inputs=list(self.net.parameters()))
+        loss = F.cross_entropy(self.net(images), labels)
+        # The weights' step needs no gradient of the alphas.
+        loss.backward(inputs=None if self.arch_grads == "all" else list(self.net.parameters()))
         nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
         self.weights_optimizer.step()
         return loss.item()
+
+    def step(self, train, valid):
+        """One step on two (images, labels) batches; the training loss."""
+        self.arch_step(*valid)
+        return self.weights_step(*train)
 
 
 def batch(name, size, memory_format):
