@@ -17,13 +17,13 @@ type block struct {
 	in     []shapes.Shape
 }
 
-func (b *block) head() []shapes.Shape {
+func (b *block) head(e *Engine) []shapes.Shape {
 	var head []shapes.Shape
 	if b.layout.weights > 0 {
-		head = append(head, vector(b.layout.weights))
+		head = append(head, e.vector(b.layout.weights))
 	}
 	if b.layout.buffers > 0 {
-		head = append(head, vector(b.layout.buffers))
+		head = append(head, e.vector(b.layout.buffers))
 	}
 	return head
 }
@@ -42,7 +42,7 @@ func (b *block) split(in []*graph.Node) (weights, buffers *graph.Node, rest []*g
 // forward: inputs [weights] [buffers] inputs…; outputs outputs… [buffers after].
 func (b *block) forward(e *Engine) *executable {
 	key := fmt.Sprintf("forward|%s|train=%t", b.module.Signature(), b.mode.Train)
-	return e.executable(key, append(b.head(), b.in...), func(in []*graph.Node) []*graph.Node {
+	return e.executable(key, append(b.head(e), b.in...), func(in []*graph.Node) []*graph.Node {
 		weights, buffers, rest := b.split(in)
 		tensors := b.layout.cut(weights, buffers)
 		c := nn.NewCtx(in[0].Graph(), b.mode, tensors)
@@ -72,7 +72,7 @@ type gradientOf struct {
 // gradient] inputs' gradients….
 func (b *block) gradient(e *Engine, of gradientOf, outShapes []shapes.Shape) *executable {
 	key := fmt.Sprintf("gradient|%s|train=%t|root=%t|cot=%v|w=%t|in=%v", b.module.Signature(), b.mode.Train, of.root, of.cotangents, of.weights, of.inputs)
-	shapesIn := append(b.head(), b.in...)
+	shapesIn := append(b.head(e), b.in...)
 	if !of.root {
 		for i, s := range outShapes {
 			if of.cotangents[i] {

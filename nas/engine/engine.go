@@ -6,6 +6,7 @@ package engine
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,6 +26,7 @@ import (
 // Engine owns the executables of one backend. It is safe for concurrent use.
 type Engine struct {
 	backend compute.Backend
+	dtype   dtypes.DType
 
 	mu          sync.Mutex
 	executables map[string]*executable
@@ -34,10 +36,19 @@ type Engine struct {
 	calls        atomic.Int64
 }
 
-// New makes an engine on a backend.
-func New(backend compute.Backend) *Engine {
-	return &Engine{backend: backend, executables: map[string]*executable{}}
+// New makes an engine on a backend that computes in float32.
+func New(backend compute.Backend) *Engine { return newEngine(backend, dtypes.Float32) }
+
+// NewFloat64 makes an engine that computes in float64, to compare with reference numbers where float32's rounding
+// would hide a mistake. No CPU kernel of ours takes part.
+func NewFloat64(backend compute.Backend) *Engine { return newEngine(backend, dtypes.Float64) }
+
+func newEngine(backend compute.Backend, dtype dtypes.DType) *Engine {
+	return &Engine{backend: backend, dtype: dtype, executables: map[string]*executable{}}
 }
+
+// DType is the type of weights and images: float32 or float64.
+func (e *Engine) DType() dtypes.DType { return e.dtype }
 
 // Backend is where the engine computes.
 func (e *Engine) Backend() compute.Backend { return e.backend }
@@ -178,8 +189,42 @@ func compileAll(list []*executable) error {
 	return nil
 }
 
-// vector is the shape of a flat float32 vector.
-func vector(n int) shapes.Shape { return shapes.Make(dtypes.Float32, n) }
+// vector is the shape of a flat vector.
+func (e *Engine) vector(n int) shapes.Shape { return shapes.Make(e.dtype, n) }
+
+// Tensor puts values on the device in the engine's type, with these dimensions (none for a scalar).
+func (e *Engine) Tensor(values []float64, dims ...int) *tensors.Tensor {
+	if e.dtype == dtypes.Float64 {
+		return tensors.FromFlatDataAndDimensions(slices.Clone(values), dims...)
+	}
+	flat := make([]float32, len(values))
+	for i, v := range values {
+		flat[i] = float32(v)
+	}
+	return tensors.FromFlatDataAndDimensions(flat, dims...)
+}
+
+// Scalar puts one number on the device in the engine's type.
+func (e *Engine) Scalar(v float64) *tensors.Tensor { return e.Tensor([]float64{v}) }
+
+// Values reads a float32 or float64 tensor from the device; nil gives nil.
+func Values(t *tensors.Tensor) (out []float64, err error) {
+	if t == nil {
+		return nil, nil
+	}
+	err = t.ConstFlatData(func(flat any) {
+		switch flat := flat.(type) {
+		case []float64:
+			out = slices.Clone(flat)
+		case []float32:
+			out = make([]float64, len(flat))
+			for i, v := range flat {
+				out[i] = float64(v)
+			}
+		}
+	})
+	return out, err
+}
 
 // layout is where a block's tensors lie in its flat vectors.
 type layout struct {

@@ -26,13 +26,13 @@ type Model struct {
 	plans  map[string]*plan
 	one    *tensors.Tensor
 	// pending are values by state_dict name for groups that no plan has made yet.
-	pending map[string][]float32
+	pending map[string][]float64
 }
 
 // NewModel makes a model whose tensors are all zero until [Model.Load].
 func (e *Engine) NewModel(root nn.Module, granularity nn.Level) (*Model, error) {
 	m := &Model{engine: e, root: root, granularity: granularity, specs: map[string]nn.Spec{},
-		groups: map[string]*Group{}, plans: map[string]*plan{}, pending: map[string][]float32{}}
+		groups: map[string]*Group{}, plans: map[string]*plan{}, pending: map[string][]float64{}}
 	for _, s := range root.Specs() {
 		if s.Counter {
 			continue
@@ -43,7 +43,7 @@ func (e *Engine) NewModel(root nn.Module, granularity nn.Level) (*Model, error) 
 		m.specs[s.Name] = s
 		m.order = append(m.order, s.Name)
 	}
-	m.one = tensors.FromScalar(float32(1))
+	m.one = e.Scalar(1)
 	return m, nil
 }
 
@@ -73,7 +73,7 @@ func (m *Model) group(prefix string, module nn.Module) *Group {
 		return g
 	}
 	g := &Group{Prefix: prefix, layout: l}
-	flat := map[bool][]float32{}
+	flat := map[bool][]float64{}
 	for _, s := range l.specs {
 		if s.Counter {
 			continue
@@ -81,32 +81,66 @@ func (m *Model) group(prefix string, module nn.Module) *Group {
 		name := nn.Join(prefix, s.Name)
 		values := m.pending[name]
 		if values == nil {
-			values = make([]float32, s.Size())
+			values = make([]float64, s.Size())
 		}
 		delete(m.pending, name)
 		flat[s.Buffer] = append(flat[s.Buffer], values...)
 	}
-	if t := flatTensor(flat[false]); t != nil {
+	if t := m.flatTensor(flat[false]); t != nil {
 		g.weights = &Variable{t}
 	}
-	g.buffers = flatTensor(flat[true])
+	g.buffers = m.flatTensor(flat[true])
 	m.groups[key] = g
 	m.list = append(m.list, g)
 	return g
 }
 
-func flatTensor(values []float32) *tensors.Tensor {
+// flatTensor is a flat vector on the device, nil for no values.
+func (m *Model) flatTensor(values []float64) *tensors.Tensor {
 	if len(values) == 0 {
 		return nil
 	}
-	return tensors.FromFlatDataAndDimensions(values, len(values))
+	return m.engine.Tensor(values, len(values))
+}
+
+func widen(values []float32) []float64 {
+	out := make([]float64, len(values))
+	for i, v := range values {
+		out[i] = float64(v)
+	}
+	return out
+}
+
+func narrow(values []float64) []float32 {
+	out := make([]float32, len(values))
+	for i, v := range values {
+		out[i] = float32(v)
+	}
+	return out
+}
+
+func narrowAll(state map[string][]float64) map[string][]float32 {
+	out := make(map[string][]float32, len(state))
+	for name, v := range state {
+		out[name] = narrow(v)
+	}
+	return out
 }
 
 // Load sets tensors by state_dict name from values in PyTorch's layout. Missing, unknown and wrongly sized
 // names are errors that list them.
 func (m *Model) Load(state map[string][]float32) error {
+	wide := make(map[string][]float64, len(state))
+	for name, v := range state {
+		wide[name] = widen(v)
+	}
+	return m.LoadFloat64(wide)
+}
+
+// LoadFloat64 is [Model.Load] for an engine in float64.
+func (m *Model) LoadFloat64(state map[string][]float64) error {
 	var errs []error
-	engineState := make(map[string][]float32, len(state))
+	engineState := make(map[string][]float64, len(state))
 	for _, name := range m.order {
 		values, ok := state[name]
 		if !ok {
@@ -131,10 +165,10 @@ func (m *Model) Load(state map[string][]float32) error {
 }
 
 // set puts values in the engine's layout into the groups, and keeps those of groups that do not exist yet.
-func (m *Model) set(state map[string][]float32) error {
+func (m *Model) set(state map[string][]float64) error {
 	m.pending = state
 	for _, g := range m.list {
-		flat := map[bool][]float32{}
+		flat := map[bool][]float64{}
 		for _, s := range g.layout.specs {
 			if s.Counter {
 				continue
@@ -147,13 +181,13 @@ func (m *Model) set(state map[string][]float32) error {
 			if err := g.weights.Value.FinalizeAll(); err != nil {
 				return err
 			}
-			g.weights.Value = flatTensor(flat[false])
+			g.weights.Value = m.flatTensor(flat[false])
 		}
 		if g.buffers != nil {
 			if err := g.buffers.FinalizeAll(); err != nil {
 				return err
 			}
-			g.buffers = flatTensor(flat[true])
+			g.buffers = m.flatTensor(flat[true])
 		}
 	}
 	return nil
@@ -161,22 +195,28 @@ func (m *Model) set(state map[string][]float32) error {
 
 // State returns all tensors by state_dict name in PyTorch's layout.
 func (m *Model) State() (map[string][]float32, error) {
-	flats := make(map[*Group][2][]float32, len(m.list))
+	state, err := m.StateFloat64()
+	return narrowAll(state), err
+}
+
+// StateFloat64 is [Model.State] without rounding to float32.
+func (m *Model) StateFloat64() (map[string][]float64, error) {
+	flats := make(map[*Group][2][]float64, len(m.list))
 	for _, g := range m.list {
-		var w []float32
+		var w []float64
 		var err error
 		if g.weights != nil {
-			if w, err = hostCopy(g.weights.Value); err != nil {
+			if w, err = Values(g.weights.Value); err != nil {
 				return nil, err
 			}
 		}
-		b, err := hostCopy(g.buffers)
+		b, err := Values(g.buffers)
 		if err != nil {
 			return nil, err
 		}
-		flats[g] = [2][]float32{w, b}
+		flats[g] = [2][]float64{w, b}
 	}
-	return m.byName(func(g *Group, buffer bool) []float32 {
+	return m.byName(func(g *Group, buffer bool) []float64 {
 		if buffer {
 			return flats[g][1]
 		}
@@ -185,9 +225,9 @@ func (m *Model) State() (map[string][]float32, error) {
 }
 
 // byName cuts flat vectors of the groups into tensors by state_dict name in PyTorch's layout.
-func (m *Model) byName(flat func(g *Group, buffer bool) []float32, withBuffers bool) (map[string][]float32, error) {
-	state := make(map[string][]float32, len(m.order))
-	put := func(s nn.Spec, name string, values []float32) error {
+func (m *Model) byName(flat func(g *Group, buffer bool) []float64, withBuffers bool) (map[string][]float64, error) {
+	state := make(map[string][]float64, len(m.order))
+	put := func(s nn.Spec, name string, values []float64) error {
 		v, err := nn.FromEngine(s, values)
 		if err != nil {
 			return err
@@ -219,16 +259,6 @@ func (m *Model) byName(flat func(g *Group, buffer bool) []float32, withBuffers b
 		}
 	}
 	return state, nil
-}
-
-// hostCopy reads a flat vector; nil gives nil.
-func hostCopy(t *tensors.Tensor) ([]float32, error) {
-	if t == nil {
-		return nil, nil
-	}
-	var out []float32
-	err := t.ConstFlatData(func(flat any) { out = slices.Clone(flat.([]float32)) })
-	return out, err
 }
 
 func planKey(kind string, in []*tensors.Tensor, mode nn.Mode) (string, []shapes.Shape) {
@@ -336,13 +366,13 @@ func (m *Model) Gradient(mode nn.Mode, weights bool, wrt []int, in ...*tensors.T
 }
 
 // WeightGradients copies the weights' gradients to the host by state_dict name, in PyTorch's layout.
-func (m *Model) WeightGradients(g *Gradients) (map[string][]float32, error) {
+func (m *Model) WeightGradients(g *Gradients) (map[string][]float64, error) {
 	var failed error
-	out, err := m.byName(func(group *Group, buffer bool) []float32 {
+	out, err := m.byName(func(group *Group, buffer bool) []float64 {
 		if buffer {
 			return nil
 		}
-		v, err := hostCopy(g.groups[group])
+		v, err := Values(g.groups[group])
 		failed = errors.Join(failed, err)
 		return v
 	}, false)
@@ -376,19 +406,18 @@ func (m *Model) Weights(g *Gradients) []*tensors.Tensor {
 func (m *Model) OptimizerState(o *Optimizer) ([]map[string][]float32, error) {
 	slots := make([]map[string][]float32, o.rule.Slots())
 	for k := range slots {
-		flats := map[*Group][]float32{}
+		flats := map[*Group][]float64{}
 		for _, g := range m.list {
 			if g.weights == nil {
 				continue
 			}
-			v, err := hostCopy(o.slots(g.weights)[k])
+			v, err := Values(o.slots(g.weights)[k])
 			if err != nil {
 				return nil, err
 			}
 			flats[g] = v
 		}
-		var err error
-		slots[k], err = m.byName(func(g *Group, buffer bool) []float32 {
+		slot, err := m.byName(func(g *Group, buffer bool) []float64 {
 			if buffer {
 				return nil
 			}
@@ -397,6 +426,7 @@ func (m *Model) OptimizerState(o *Optimizer) ([]map[string][]float32, error) {
 		if err != nil {
 			return nil, err
 		}
+		slots[k] = narrowAll(slot)
 	}
 	return slots, nil
 }
@@ -432,7 +462,7 @@ func (m *Model) LoadOptimizerState(o *Optimizer, slots []map[string][]float32, s
 			if err := own[k].FinalizeAll(); err != nil {
 				return err
 			}
-			own[k] = flatTensor(flat)
+			own[k] = m.flatTensor(widen(flat))
 		}
 	}
 	return nil

@@ -164,18 +164,14 @@ func (o *Optimizer) slots(v *Variable) []*tensors.Tensor {
 // alone. It returns the gradients' global norm before clipping, 0 without clipping.
 func (o *Optimizer) Step(rate float64, variables []*Variable, gradients []*tensors.Tensor) (norm float64, err error) {
 	o.step++
-	scale := tensors.FromScalar(float32(1))
+	scale := o.engine.Scalar(1)
 	if o.clip > 0 {
 		if scale, norm, err = o.clipScale(gradients); err != nil {
 			return 0, err
 		}
 	}
 	numbers := o.rule.Scalars(o.step, rate)
-	flat := make([]float32, len(numbers))
-	for i, x := range numbers {
-		flat[i] = float32(x)
-	}
-	scalars := tensors.FromFlatDataAndDimensions(flat, len(flat))
+	scalars := o.engine.Tensor(numbers, len(numbers))
 	for i, v := range variables {
 		if gradients[i] == nil {
 			continue
@@ -293,10 +289,13 @@ func sumOfSquares(x *Node) *Node {
 	return ReduceAllSum(Mul(x, x))
 }
 
-// ScalarValue reads a float32 scalar from the device.
-func ScalarValue(t *tensors.Tensor) (v float64, err error) {
-	err = t.ConstFlatData(func(flat any) { v = float64(flat.([]float32)[0]) })
-	return v, err
+// ScalarValue reads a scalar from the device.
+func ScalarValue(t *tensors.Tensor) (float64, error) {
+	v, err := Values(t)
+	if err != nil {
+		return 0, err
+	}
+	return v[0], nil
 }
 
 // CosineRate is the learning rate of an epoch under cosine annealing from first to last, as PyTorch's
@@ -314,11 +313,11 @@ func (o *Optimizer) VariableState(variables []*Variable) ([][][]float32, error) 
 	out := make([][][]float32, len(variables))
 	for i, v := range variables {
 		for _, t := range append([]*tensors.Tensor{v.Value}, o.slots(v)...) {
-			values, err := hostCopy(t)
+			values, err := Values(t)
 			if err != nil {
 				return nil, err
 			}
-			out[i] = append(out[i], values)
+			out[i] = append(out[i], narrow(values))
 		}
 	}
 	return out, nil
@@ -340,12 +339,12 @@ func (o *Optimizer) LoadVariableState(variables []*Variable, state [][][]float32
 			if len(values) != v.Value.Shape().Size() {
 				return fmt.Errorf("optimizer state: variable %d, tensor %d: expected %d values, got %d", i, k, v.Value.Shape().Size(), len(values))
 			}
-			t := tensors.FromFlatDataAndDimensions(values, dims...)
+			t := o.engine.Tensor(widen(values), dims...)
 			if k > 0 {
 				slots[k-1] = t
 			}
 		}
-		v.Value = tensors.FromFlatDataAndDimensions(state[i][0], dims...)
+		v.Value = o.engine.Tensor(widen(state[i][0]), dims...)
 	}
 	return nil
 }

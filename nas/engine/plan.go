@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -180,7 +179,7 @@ func (p *plan) scheduleGradient(weights bool, wrtInputs []int) error {
 	if err := p.scheduleForward(); err != nil {
 		return err
 	}
-	p.one = p.slot(shapes.Make(dtypes.Float32))
+	p.one = p.slot(shapes.Make(p.model.engine.dtype))
 	p.scheduleBackward(weights, needs)
 	return nil
 }
@@ -214,7 +213,7 @@ func (p *plan) scheduleRoot(weights bool, needs []bool) error {
 		i.out = append(i.out, -1)
 	}
 	if of.weights {
-		slot := p.slot(vector(c.group.layout.weights))
+		slot := p.slot(p.model.engine.vector(c.group.layout.weights))
 		p.groupGradients[c.group] = slot
 		i.out = append(i.out, slot)
 	}
@@ -274,7 +273,7 @@ func (p *plan) scheduleBackward(weights bool, needs []bool) {
 		}
 		i := instruction{executable: c.block.gradient(p.model.engine, of, outShapes), group: c.group, in: slices.Concat(c.in, cotangents), buffersAt: -1}
 		if of.weights {
-			slot := p.slot(vector(c.group.layout.weights))
+			slot := p.slot(p.model.engine.vector(c.group.layout.weights))
 			if groupParts[c.group] == nil {
 				groups = append(groups, c.group)
 			}

@@ -45,7 +45,7 @@ func Unrolled(m *Model, o *Optimizer, c UnrolledConfig, train, valid []*tensors.
 	defer restore()
 	// shift sets w + scale·direction.
 	shift := func(directions []*tensors.Tensor, scale float64) error {
-		factor := tensors.FromScalar(float32(scale))
+		factor := m.engine.Scalar(scale)
 		for i, v := range variables {
 			v.Value = original[i]
 			if directions[i] == nil {
@@ -84,7 +84,7 @@ func Unrolled(m *Model, o *Optimizer, c UnrolledConfig, train, valid []*tensors.
 			in, dims = append(in, o.slots(v)[0]), append(dims, original[i].Shape())
 		}
 		key := fmt.Sprintf("look_ahead|%g|%g", c.Momentum, c.WeightDecay)
-		rate := tensors.FromScalar(float32(c.LearningRate))
+		rate := m.engine.Scalar(c.LearningRate)
 		x := m.engine.executable(key, append(dims, rate.Shape()), func(in []*Node) []*Node {
 			direction := decayed(in[0], in[1], c.WeightDecay)
 			if len(in) == 4 {
@@ -130,7 +130,7 @@ func Unrolled(m *Model, o *Optimizer, c UnrolledConfig, train, valid []*tensors.
 			return nil, err
 		}
 	}
-	factor := tensors.FromScalar(float32(c.LearningRate / (2 * r)))
+	factor := m.engine.Scalar(c.LearningRate / (2 * r))
 	for i, t := range ahead.Inputs {
 		x := m.engine.executable("implicit", []shapes.Shape{t.Shape(), t.Shape(), t.Shape(), factor.Shape()}, func(in []*Node) []*Node {
 			return []*Node{Sub(in[0], Mul(Sub(in[1], in[2]), in[3]))}
@@ -177,10 +177,10 @@ func (e *Engine) norm(list []*tensors.Tensor) (float64, error) {
 }
 
 // copyBuffers reads all running statistics to the host.
-func (m *Model) copyBuffers() (map[*Group][]float32, error) {
-	out := map[*Group][]float32{}
+func (m *Model) copyBuffers() (map[*Group][]float64, error) {
+	out := map[*Group][]float64{}
 	for _, g := range m.list {
-		v, err := hostCopy(g.buffers)
+		v, err := Values(g.buffers)
 		if err != nil {
 			return nil, err
 		}
@@ -189,7 +189,7 @@ func (m *Model) copyBuffers() (map[*Group][]float32, error) {
 	return out, nil
 }
 
-func (m *Model) restoreBuffers(saved map[*Group][]float32) error {
+func (m *Model) restoreBuffers(saved map[*Group][]float64) error {
 	for _, g := range m.list {
 		if g.buffers == nil {
 			continue
@@ -197,7 +197,7 @@ func (m *Model) restoreBuffers(saved map[*Group][]float32) error {
 		if err := g.buffers.FinalizeAll(); err != nil {
 			return err
 		}
-		g.buffers = flatTensor(saved[g])
+		g.buffers = m.flatTensor(saved[g])
 	}
 	return nil
 }

@@ -263,7 +263,9 @@ func batchNorm(c *Ctx, name string, x, gain *Node) *Node {
 }
 
 // supports tells whether the backend of the graph has an operation; the pure-Go one lacks some.
-func supports(x *Node, op compute.OpType) bool { return x.Graph().Backend().Capabilities().Operations[op] }
+func supports(x *Node, op compute.OpType) bool {
+	return x.Graph().Backend().Capabilities().Operations[op]
+}
 
 // normalise is batch norm with the statistics of x itself: the result, mean and biased variance [channels].
 func normalise(x, scale, offset *Node) (y, mean, variance *Node) {
