@@ -1,0 +1,183 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/gonas/gonas/backend"
+	"github.com/gonas/gonas/datasets"
+	"github.com/gonas/gonas/nas"
+	"github.com/gonas/gonas/nas/engine"
+	"github.com/gonas/gonas/nas/search"
+	"github.com/gonas/gonas/repro"
+	"github.com/gonas/gonas/repro/claims"
+	"github.com/gonas/gonas/repro/evidence"
+	"github.com/gonas/gonas/repro/runner"
+)
+
+type reproCmd struct {
+	List   reproListCmd   `cmd:"" help:"List the claims: id, paper, kind, value as printed."`
+	Run    reproRunCmd    `cmd:"" help:"Make the runs that the claims need, then decide the claims."`
+	Verify reproVerifyCmd `cmd:"" help:"Recompute every verdict of an evidence folder from its raw logs alone."`
+}
+
+type reproRunCmd struct {
+	Profile string `default:"quick" help:"How much to spend: ${profiles}."`
+	Seeds   int    `default:"3" help:"Number of paired seeds; fewer than 3 decide nothing."`
+	Out     string `placeholder:"DIR" help:"Evidence folder; what is finished there is not done again. Default: runs/repro-PROFILE."`
+	Data    string `placeholder:"DIR" help:"Data folder with CIFAR-10, for all of its images; default: the embedded ones."`
+	JSON    bool   `name:"json" help:"Print the verdicts as JSON."`
+	DryRun  bool   `help:"Print the runs and stop."`
+}
+
+// Run makes what is missing and prints the verdicts.
+func (c reproRunCmd) Run(a *app) (err error) {
+	if c.Seeds < 1 {
+		return fmt.Errorf("--seeds: expected at least 1, got %d", c.Seeds)
+	}
+	if _, err := nas.LookupProfile(c.Profile); err != nil {
+		return err
+	}
+	dir := c.Out
+	if dir == "" {
+		dir = filepath.Join("runs", "repro-"+c.Profile)
+	}
+	r := &runner.Runner{Profile: c.Profile, Seeds: c.Seeds, Dir: dir}
+	jobs, err := r.Jobs()
+	if err != nil {
+		return err
+	}
+	left := 0
+	for _, j := range jobs {
+		if !j.Done {
+			left++
+		}
+		if c.DryRun {
+			fmt.Fprintf(a.stdout, "%-6s %-16s seed %d  done=%t\n", j.Kind, j.Label, j.Seed, j.Done)
+		}
+	}
+	if c.DryRun {
+		return nil
+	}
+	if left > 0 {
+		if err := c.make(a, r, left); err != nil {
+			return err
+		}
+	}
+	verdicts, err := repro.Decide(dir, claims.Profile(c.Profile))
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return repro.JSON(a.stdout, verdicts)
+	}
+	if err := repro.Table(a.stdout, verdicts); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stdout, "\nProfile %s, %d seeds. Evidence and verdicts.json: %s\n", c.Profile, c.Seeds, dir)
+	return nil
+}
+
+// make does the runs that are left and records what they ran on.
+func (c reproRunCmd) make(a *app, r *runner.Runner, left int) (err error) {
+	pick, err := pickData(c.Data)
+	if err != nil {
+		return err
+	}
+	if r.Train, r.Test, err = datasets.Load(pick.Name, pick.Dir); err != nil {
+		return err
+	}
+	b, err := backend.Open()
+	if err != nil {
+		return err
+	}
+	r.Engine = engine.New(b.Backend)
+	if err := os.MkdirAll(r.Dir, 0o755); err != nil {
+		return err
+	}
+	f, err := lockFolder(r.Dir)
+	if err != nil {
+		return err
+	}
+	defer f.unlock()
+	record := describeRun(a, b, c.Profile, 0, slices.Concat(r.Train.Files, r.Test.Files))
+	record.Seeds = seedList(c.Seeds)
+	if record, err = f.begin(record); err != nil {
+		return err
+	}
+	start := time.Now()
+	fmt.Fprintf(a.stderr, "%d runs to do on %s, %d training and %d test images of %s\n", left, b.Info.Kind, r.Train.N, r.Test.N, r.Train.Name)
+	r.Started = func(n, total int, job runner.Job) search.Listener {
+		fmt.Fprintf(a.stderr, "[%d/%d, %s] %s %s, seed %d\n", n, total, time.Since(start).Round(time.Second), job.Kind, job.Label, job.Seed)
+		return nil
+	}
+	if err := r.Run(a.ctx); err != nil {
+		if errors.Is(err, search.ErrInterrupted) {
+			return fmt.Errorf("%w; the same command goes on from here", errInterrupted)
+		}
+		return err
+	}
+	record.End, record.PeakMemory = time.Now().UTC(), max(record.PeakMemory, evidence.PeakMemory())
+	return evidence.WriteRun(r.Dir, record)
+}
+
+func seedList(n int) []uint64 {
+	list := make([]uint64, n)
+	for i := range list {
+		list[i] = uint64(i)
+	}
+	return list
+}
+
+type reproListCmd struct {
+	JSON bool `name:"json" help:"One JSON record a claim."`
+}
+
+// Run prints the claims.
+func (c reproListCmd) Run(a *app) error {
+	all, err := claims.All()
+	if err != nil {
+		return err
+	}
+	for _, claim := range all {
+		if c.JSON {
+			if err := writeJSONLine(a.stdout, listed(claim)); err != nil {
+				return err
+			}
+			continue
+		}
+		fmt.Fprintf(a.stdout, "%-18s %-10s %-6s %s: %s\n", claim.ID, claim.Paper, claim.Kind, claim.Metric, claim.Printed)
+	}
+	return nil
+}
+
+type reproVerifyCmd struct {
+	Dir string `arg:"" help:"Evidence folder."`
+}
+
+// Run fails where a recorded verdict differs from the recomputed one.
+func (c reproVerifyCmd) Run(a *app) error {
+	verdicts, differ, err := repro.Verify(c.Dir)
+	if err != nil {
+		return err
+	}
+	if len(differ) > 0 {
+		return fmt.Errorf("%s: the raw logs give other verdicts than recorded for %v", c.Dir, differ)
+	}
+	fmt.Fprintf(a.stdout, "%s: all %d verdicts follow from the raw logs\n", c.Dir, len(verdicts))
+	return nil
+}
+
+// listed is a claim as `repro list --json` prints it.
+func listed(c claims.Claim) map[string]any {
+	status := "not decided"
+	if c.Lacks != "" {
+		status = "not run"
+	}
+	return map[string]any{"id": c.ID, "paper": c.Paper, "kind": c.Kind, "value": c.Printed, "status": status, "derived": c.Derived,
+		"confidence": c.Confidence, "lacks": c.Lacks}
+}

@@ -1,0 +1,191 @@
+// Package runner makes the runs that claims are decided from: searches, and trainings of what they derived beside
+// random architectures. Each run has a folder of its own and is done once; a runner that was killed goes on where it
+// was. What the runs mean is decided elsewhere, from the folders alone.
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/gonas/gonas/datasets"
+	"github.com/gonas/gonas/nas"
+	"github.com/gonas/gonas/nas/arch"
+	"github.com/gonas/gonas/nas/darts"
+	"github.com/gonas/gonas/nas/engine"
+	"github.com/gonas/gonas/nas/fairdarts"
+	"github.com/gonas/gonas/nas/search"
+	"github.com/gonas/gonas/nas/train"
+	"github.com/gonas/gonas/repro/evidence"
+	"github.com/gonas/gonas/repro/extract"
+)
+
+// Job is one run.
+type Job struct {
+	// Kind is search or train.
+	Kind  string `json:"kind"`
+	Label string `json:"label"`
+	Seed  uint64 `json:"seed"`
+	// Done is true where the evidence folder has its result already.
+	Done bool `json:"done"`
+
+	dir string
+	run func(ctx context.Context, r *Runner, dir string, listen []search.Listener) error
+}
+
+// Runner runs the jobs of a profile.
+type Runner struct {
+	Engine      *engine.Engine
+	Train, Test *datasets.Images
+	Profile     string
+	// Seeds is the number of paired seeds, from 0.
+	Seeds int
+	// Dir is the evidence folder.
+	Dir string
+	// Started is called before each job that is not done, with its number from 1 of total; the listener it returns
+	// (nil for none) hears the job's events.
+	Started func(n, total int, job Job) search.Listener
+}
+
+// searches are the runs of a seed by label.
+var searches = []struct {
+	label, method string
+	change        func(nas.Config)
+}{
+	{extract.LabelDARTS, darts.Name, nil},
+	{extract.LabelFairDARTS, fairdarts.Name, nil},
+	{extract.LabelFairDARTSNo01, fairdarts.Name, func(c nas.Config) {
+		if f, ok := c.(*fairdarts.Config); ok {
+			f.ZeroOneWeight = 0
+		}
+	}},
+}
+
+// Jobs lists what the runner will do, in order: all searches, then the trainings.
+func (r *Runner) Jobs() ([]Job, error) {
+	var jobs []Job
+	for seed := range uint64(r.Seeds) {
+		for _, s := range searches {
+			jobs = append(jobs, Job{Kind: "search", Label: s.label, Seed: seed, dir: extract.SearchDir(r.Dir, s.label, seed),
+				run: func(ctx context.Context, r *Runner, dir string, listen []search.Listener) error {
+					return r.search(ctx, dir, s.method, s.change, seed, listen)
+				}})
+		}
+	}
+	for seed := range uint64(r.Seeds) {
+		for _, label := range []string{extract.LabelDARTS, extract.LabelFairDARTS, extract.LabelRandom} {
+			jobs = append(jobs, Job{Kind: "train", Label: label, Seed: seed, dir: extract.TrainDir(r.Dir, label, seed),
+				run: func(ctx context.Context, r *Runner, dir string, listen []search.Listener) error {
+					return r.train(ctx, dir, label, seed, listen)
+				}})
+		}
+	}
+	for i := range jobs {
+		switch _, err := os.Stat(filepath.Join(jobs[i].dir, evidence.ResultFile)); {
+		case err == nil:
+			jobs[i].Done = true
+		case !errors.Is(err, fs.ErrNotExist):
+			return nil, err
+		}
+	}
+	return jobs, nil
+}
+
+// Run does the jobs that are not done.
+func (r *Runner) Run(ctx context.Context) error {
+	jobs, err := r.Jobs()
+	if err != nil {
+		return err
+	}
+	for i, job := range jobs {
+		if job.Done {
+			continue
+		}
+		if err := r.one(ctx, i+1, len(jobs), job); err != nil {
+			return fmt.Errorf("%s %s, seed %d: %w", job.Kind, job.Label, job.Seed, err)
+		}
+	}
+	return nil
+}
+
+func (r *Runner) one(ctx context.Context, n, total int, job Job) (err error) {
+	log, err := evidence.OpenEvents(job.dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, log.Close()) }()
+	listen := []search.Listener{log.Listener(0)}
+	if r.Started != nil {
+		if l := r.Started(n, total, job); l != nil {
+			listen = append(listen, l)
+		}
+	}
+	return job.run(ctx, r, job.dir, listen)
+}
+
+func (r *Runner) search(ctx context.Context, dir, name string, change func(nas.Config), seed uint64, listen []search.Listener) error {
+	method, err := nas.Lookup(name)
+	if err != nil {
+		return err
+	}
+	c, err := method.Config(r.Profile)
+	if err != nil {
+		return err
+	}
+	base, err := method.Base(c)
+	if err != nil {
+		return err
+	}
+	base.Seed = seed
+	if change != nil {
+		change(c)
+	}
+	result, err := method.Search(ctx, r.Engine, r.Train, c, search.Options{Dir: dir, Listeners: listen})
+	if err != nil {
+		return err
+	}
+	return evidence.WriteResult(dir, *result)
+}
+
+// train trains what the search of a label and seed derived, or a random architecture of two skips.
+func (r *Runner) train(ctx context.Context, dir, label string, seed uint64, listen []search.Listener) error {
+	g, name, err := r.architecture(label, seed)
+	if err != nil {
+		return err
+	}
+	c, err := nas.TrainConfig(r.Profile)
+	if err != nil {
+		return err
+	}
+	c.Seed = seed
+	result, err := train.Train(ctx, r.Engine, r.Train, r.Test, g, c, train.Options{Name: name, Dir: dir, Listeners: listen})
+	if err != nil {
+		return err
+	}
+	return evidence.WriteTrainResult(dir, *result)
+}
+
+// randomSkips is the number of skip connections of FairDARTS's random control.
+const randomSkips = 2
+
+func (r *Runner) architecture(label string, seed uint64) (arch.Genotype, string, error) {
+	if label == extract.LabelRandom {
+		c := darts.DefaultConfig()
+		return train.Random(seed, c.Primitives, randomSkips), fmt.Sprintf("random, %d skips, seed %d", randomSkips, seed), nil
+	}
+	found, err := evidence.ReadResult(extract.SearchDir(r.Dir, label, seed))
+	if err != nil {
+		return arch.Genotype{}, "", err
+	}
+	name := fmt.Sprintf("%s, seed %d", label, seed)
+	if found.Genotype.Validate(nil) == nil {
+		return found.Genotype, name, nil
+	}
+	// A short search may leave a cell in which nothing reaches the threshold, of which no network can be built.
+	last := found.History[len(found.History)-1]
+	g := fairdarts.Discretise(found.Primitives, last.NormalWeights, last.ReduceWeights, fairdarts.MethodDARTS, fairdarts.DefaultThreshold)
+	return g, name + " (a cell had nothing above the threshold: two edges a node instead)", g.Validate(nil)
+}
