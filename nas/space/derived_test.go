@@ -241,44 +241,54 @@ func (g *referenceGenes) UnmarshalJSON(b []byte) error {
 
 func fillWithGain(t *testing.T, m *engine.Model, gain float64) {
 	t.Helper()
-	state := map[string][]float32{}
+	state := map[string][]float64{}
 	for _, s := range m.Specs() {
-		state[s.Name] = float32s(golden.Tensor(s.Name, s.Shape, gain))
+		state[s.Name] = golden.Tensor(s.Name, s.Shape, gain)
 	}
-	require.NoError(t, m.Load(state))
+	require.NoError(t, m.LoadFloat64(state))
 }
 
+// TestDerivedForward compares logits with the official networks' at two granularities: small ones on the backend that
+// users have, the whole network in float64 on the pure-Go one, which need not compile it.
 func TestDerivedForward(t *testing.T) {
-	b, err := backend.Open()
+	fast, err := backend.Open()
 	require.NoError(t, err)
-	e := engine.New(b.Backend)
+	plain, err := backend.OpenWith(backend.Options{Plugin: backend.KindGo})
+	require.NoError(t, err)
+	float32Engine, float64Engine := engine.New(fast.Backend), engine.NewFloat64(plain.Backend)
 	for _, name := range derivedFixtures {
 		c := readDerived(t, name)
 		net, err := Derived(c.Size, c.Genotype, DerivedOptions{Auxiliary: true})
 		require.NoError(t, err)
-		granularities := []nn.Level{nn.Operation}
-		if name == "fairdarts_a" {
-			granularities = append(granularities, nn.Cell)
-		}
-		for _, granularity := range granularities {
-			t.Run(fmt.Sprintf("%s/%s", name, granularity), func(t *testing.T) {
-				m, err := e.NewModel(net, granularity)
+		for _, on := range []struct {
+			engine      *engine.Engine
+			granularity nn.Level
+		}{{float32Engine, nn.Operation}, {float32Engine, nn.Cell}, {float64Engine, nn.Network}} {
+			if on.granularity == nn.Cell && name != "fairdarts_a" {
+				continue // a cell takes seconds to compile
+			}
+			t.Run(fmt.Sprintf("%s/%s", name, on.granularity), func(t *testing.T) {
+				if on.engine == float64Engine {
+					t.Parallel()
+				}
+				m, err := on.engine.NewModel(net, on.granularity)
 				require.NoError(t, err)
-				x := nhwcInput("input", 2, 32, 32, 3)
+				x := goldenImages(on.engine, "input", 2, 32, 32, 3)
+				require.Len(t, c.Forward, 2)
 				for _, want := range c.Forward {
 					fillWithGain(t, m, want.Gain)
 					out, err := m.Run(nn.Mode{}, x)
 					require.NoError(t, err)
 					require.Len(t, out, 2)
+					logits := numbers(t, out[0])
 					for i, w := range flatten(want.Logits) {
-						assert.InDelta(t, w, values(t, out[0])[i], 1e-4*want.LogitsStd, "W=%g logit %d", want.Gain, i)
+						assert.InDelta(t, w, logits[i], tolerance*want.LogitsStd, "W=%g logit %d", want.Gain, i)
 					}
-					requireClose(t, "auxiliary logits", flatten(want.AuxLogits), values(t, out[1]), 1e-4)
+					requireNear(t, "auxiliary logits", flatten(want.AuxLogits), numbers(t, out[1]))
 				}
 			})
 		}
 	}
-	t.Logf("%+v", e.Stats())
 }
 
 // A node whose only edge comes from a node that lost its own has no value either.
@@ -349,6 +359,49 @@ func TestDerivedDropPath(t *testing.T) {
 			}
 		}
 		assert.NotEqual(t, plain[10:], dropped[10:], "the second sample lost its paths")
+	}
+}
+
+// The gradients of a derived network with drop-path do not depend on the granularity, in float64 to rounding.
+func TestDerivedGradientsAtEveryGranularity(t *testing.T) {
+	b, err := backend.OpenWith(backend.Options{Plugin: backend.KindGo})
+	require.NoError(t, err)
+	e := engine.NewFloat64(b.Backend)
+	g := readDerived(t, "fairdarts_a").Genotype
+	size := Size{Cells: 3, Channels: 4, Classes: 10, InputChannels: 3}
+	net, err := Derived(size, g, DerivedOptions{DropPath: true})
+	require.NoError(t, err)
+	loss := engine.LossModule(0)
+	root := nn.NewComposite("test|"+net.Signature(), nn.Network, []nn.Child{{Module: net}}, func(e nn.Env, in []nn.Value) []nn.Value {
+		return e.Call("", loss, nn.Call1(e, "", net, in[0], in[2]), in[1])
+	})
+	const batch = 3
+	factors := make([]float64, size.Cells*DropPathEdges(g)*batch)
+	for i := range factors {
+		if golden.Uniform("factors", i) > 0.3 {
+			factors[i] = 1 / 0.7
+		}
+	}
+	var want map[string][]float64
+	for _, granularity := range []nn.Level{nn.Network, nn.Cell, nn.Edge, nn.Operation} {
+		m, err := e.NewModel(root, granularity)
+		require.NoError(t, err)
+		fill(t, m)
+		grads, err := m.Gradient(nn.Mode{Train: true}, true, nil, goldenImages(e, "input", batch, 8, 8, 3), tensors.FromFlatDataAndDimensions([]int32{1, 5, 9}, batch),
+			e.Tensor(factors, size.Cells, DropPathEdges(g), batch))
+		require.NoError(t, err)
+		got, err := m.WeightGradients(grads)
+		require.NoError(t, err)
+		if want == nil {
+			want = got
+			continue
+		}
+		require.Len(t, got, len(want))
+		for name := range want {
+			for i := range want[name] {
+				require.InDelta(t, want[name][i], got[name][i], 1e-10, "%s of %s", name, granularity)
+			}
+		}
 	}
 }
 
