@@ -24,6 +24,8 @@ type cli struct {
 	Cache   cacheCmd   `cmd:"" help:"The cache of compiled programs."`
 	Data    dataCmd    `cmd:"" help:"The data sets."`
 	Search  searchCmd  `cmd:"" help:"Search for an architecture."`
+	Train   trainCmd   `cmd:"" help:"Train an architecture from scratch and test it."`
+	Repro   reproCmd   `cmd:"" help:"Check the papers' claims: make the runs, decide, verify."`
 	Bench   benchCmd   `cmd:"" help:"Measure this machine."`
 	Version versionCmd `cmd:"" help:"Print version and commit."`
 }

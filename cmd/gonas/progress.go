@@ -62,25 +62,34 @@ func (m *meter) end() {
 	}
 }
 
-// searchProgress shows a search's events: a bar over all steps on a terminal, elsewhere a line an epoch.
-func searchProgress(w io.Writer) search.Listener {
+// searchEpoch tells of an epoch of a search.
+func searchEpoch(s search.EpochStats) string {
+	return fmt.Sprintf("loss %.4f, accuracy %.3f on the weights' half; %.4f, %.3f on the architecture's; skips %d+%d",
+		s.TrainLoss, s.TrainAccuracy, s.ValLoss, s.ValAccuracy, s.SkipsNormal, s.SkipsReduce)
+}
+
+// trainEpoch tells of an epoch of a training.
+func trainEpoch(s search.EpochStats) string {
+	return fmt.Sprintf("loss %.4f, accuracy %.3f, rate %.4g", s.TrainLoss, s.TrainAccuracy, s.LearningRate)
+}
+
+// showProgress shows a run's events: a bar over all steps on a terminal, elsewhere a line an epoch.
+func showProgress(w io.Writer, epoch func(search.EpochStats) string) search.Listener {
 	bar, began := newMeter(w), time.Now()
 	return func(e search.Event) {
 		switch e.Kind {
 		case search.EventStart:
 			if e.Epoch < e.Epochs {
-				fmt.Fprintf(w, "%d epochs of %d steps from epoch %d on; the first step compiles what the cache does not hold\n", e.Epochs, e.Steps, e.Epoch+1)
+				fmt.Fprintf(w, "%d epochs of %d steps, from epoch %d on; the first step compiles what the cache does not hold\n", e.Epochs, e.Steps, e.Epoch+1)
 			}
 		case search.EventStep:
 			if bar.isTTY {
-				bar.show("searching", int64((e.Epoch-1)*e.Steps+e.Step), int64(e.Epochs*e.Steps), nil)
-				bar.bar.Describe(fmt.Sprintf("epoch %d/%d loss %.3f/%.3f", e.Epoch, e.Epochs, e.TrainLoss, e.ValLoss))
+				bar.show("running", int64((e.Epoch-1)*e.Steps+e.Step), int64(e.Epochs*e.Steps), nil)
+				bar.bar.Describe(fmt.Sprintf("epoch %d/%d loss %.3f", e.Epoch, e.Epochs, e.TrainLoss))
 			}
 		case search.EventEpoch:
 			if !bar.isTTY {
-				fmt.Fprintf(w, "epoch %d/%d: loss %.4f, accuracy %.3f on the weights' half; %.4f, %.3f on the architecture's; skips %d+%d; %s\n",
-					e.Epoch, e.Epochs, e.Stats.TrainLoss, e.Stats.TrainAccuracy, e.Stats.ValLoss, e.Stats.ValAccuracy,
-					e.Stats.SkipsNormal, e.Stats.SkipsReduce, time.Since(began).Round(100*time.Millisecond))
+				fmt.Fprintf(w, "epoch %d/%d: %s; %s\n", e.Epoch, e.Epochs, epoch(*e.Stats), time.Since(began).Round(100*time.Millisecond))
 			}
 		case search.EventEnd:
 			bar.end()

@@ -4,14 +4,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/gonas/gonas/backend"
 	"github.com/gonas/gonas/datasets"
+	"github.com/gonas/gonas/nas/arch"
+	"github.com/gonas/gonas/nas/engine"
+	"github.com/gonas/gonas/nas/search"
 	"github.com/gonas/gonas/repro/claims"
 	"github.com/gonas/gonas/repro/evidence"
 )
@@ -23,13 +28,16 @@ const configFile = "config.json"
 type runConfig struct {
 	// Command is the one that made the folder.
 	Command string `json:"command"`
-	Method  string `json:"method"`
+	Method  string `json:"method,omitempty"`
 	Space   string `json:"space,omitempty"`
-	Profile string `json:"profile"`
+	// Name and Genotype are what a training trains.
+	Name     string         `json:"name,omitempty"`
+	Genotype *arch.Genotype `json:"genotype,omitempty"`
+	Profile  string         `json:"profile"`
 	// Note says how the profile departs from the paper.
 	Note string   `json:"note"`
 	Data dataPick `json:"data"`
-	// Config is the method's own.
+	// Config is the method's own, or the training's recipe.
 	Config json.RawMessage `json:"config"`
 }
 
@@ -72,10 +80,10 @@ func createFolder(dir, stem string, c runConfig) (*folder, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("--out %s: expected a folder: %w", dir, err)
 	}
+	if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == configFile }) {
+		return nil, fmt.Errorf("--out %s: holds a run already: go on with `gonas %s --resume %s`, or name another folder", dir, c.Command, shellWord(dir))
+	}
 	for _, e := range entries {
-		if e.Name() == configFile {
-			return nil, fmt.Errorf("--out %s: holds a run already: go on with `gonas %s --resume %s`, or name another folder", dir, c.Command, shellWord(dir))
-		}
 		if !temporary(e.Name()) {
 			return nil, fmt.Errorf("--out %s: expected a new or empty folder, it holds %s", dir, e.Name())
 		}
@@ -162,12 +170,21 @@ func decodeStrict(path string, text []byte, v any) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return fmt.Errorf("%s: offset %d: the file ends in the middle of a value", path, len(text))
 	case errors.As(err, &syntax):
 		return fmt.Errorf("%s: offset %d: %s", path, syntax.Offset, strings.TrimPrefix(err.Error(), "json: "))
 	case errors.As(err, &kind):
-		return fmt.Errorf("%s: offset %d: %s: expected %s, got %s", path, kind.Offset, kind.Field, kind.Type, kind.Value)
+		return fmt.Errorf("%s: offset %d: %s: expected %s, got %s", path, kind.Offset, fieldName(kind.Field), kind.Type, kind.Value)
 	}
 	return fmt.Errorf("%s: %s", path, strings.TrimPrefix(err.Error(), "json: "))
+}
+
+// fieldName leaves out the names of embedded structs, which encoding/json puts into a field's path though no file has
+// them; those of our fields are in lower case.
+func fieldName(path string) string {
+	parts := slices.DeleteFunc(strings.Split(path, "."), func(p string) bool { return p != "" && p[0] >= 'A' && p[0] <= 'Z' })
+	return strings.Join(parts, ".")
 }
 
 // shellWord quotes a path where a shell would cut it.
@@ -179,14 +196,14 @@ func shellWord(s string) string {
 }
 
 // describeRun is what run.json says at the start of a run.
-func describeRun(a *app, b *backend.Backend, profile string, seed uint64, images *datasets.Images) evidence.Run {
+func describeRun(a *app, b *backend.Backend, profile string, seed uint64, files []datasets.FileSum) evidence.Run {
 	built := buildInfo()
 	run := evidence.Run{
 		Version: built.Version, GitHash: built.Commit, Dirty: built.Dirty, GoSumSHA256: built.GoSumSHA256, GoMLX: built.GoMLX,
 		XLA: b.Info.PluginVersion, XLAFlags: os.Getenv("XLA_FLAGS"), Device: b.Info.Kind + ": " + strings.Join(b.Info.Devices, ", "),
 		Profile: claims.Profile(profile), Seeds: []uint64{seed}, Data: map[string]string{}, Args: a.args, Start: time.Now().UTC(),
 	}
-	for _, file := range images.Files {
+	for _, file := range files {
 		run.Data[file.Name] = file.SHA256
 	}
 	return run
@@ -206,8 +223,7 @@ func (f *folder) begin(run evidence.Run) (evidence.Run, error) {
 				return run, fmt.Errorf("%s: data: %s had SHA-256 %s when the run began, now it has %s", filepath.Join(f.dir, evidence.RunFile), name, was, sum)
 			}
 		}
-		run.Start, run.Args = earlier.Start, earlier.Args
-		run.PeakMemory = earlier.PeakMemory
+		run.Start, run.Args, run.PeakMemory = earlier.Start, earlier.Args, earlier.PeakMemory
 	}
 	return run, evidence.WriteRun(f.dir, run)
 }
@@ -217,4 +233,37 @@ func (f *folder) finish(run evidence.Run) error {
 	run.End = time.Now().UTC()
 	run.PeakMemory = max(run.PeakMemory, evidence.PeakMemory())
 	return evidence.WriteRun(f.dir, run)
+}
+
+// work does a folder's run between its beginning and its end: run.json, the log of events, an interrupt's message.
+// do gets an engine and the log's listener, and returns what writes the result; that comes last, so that where a
+// result is, the run has ended.
+func (f *folder) work(a *app, c runConfig, seed uint64, files []datasets.FileSum, do func(*engine.Engine, search.Listener) (save func() error, err error)) (err error) {
+	b, err := backend.Open()
+	if err != nil {
+		return err
+	}
+	run, err := f.begin(describeRun(a, b, c.Profile, seed, files))
+	if err != nil {
+		return err
+	}
+	events, err := evidence.OpenEvents(f.dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, events.Close()) }()
+	save, err := do(engine.New(b.Backend), events.Listener(1))
+	if errors.Is(err, search.ErrInterrupted) {
+		if err := events.Append("interrupted", nil); err != nil {
+			return err
+		}
+		return fmt.Errorf("%w; go on with `gonas %s --resume %s`", errInterrupted, c.Command, shellWord(f.dir))
+	}
+	if err != nil {
+		return err
+	}
+	if err := f.finish(run); err != nil {
+		return err
+	}
+	return save()
 }

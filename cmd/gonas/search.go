@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"slices"
 	"strings"
 
-	"github.com/gonas/gonas/backend"
 	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/nas"
 	"github.com/gonas/gonas/nas/arch"
@@ -192,53 +192,23 @@ func (c searchCmd) resume(a *app) error {
 	return c.run(a, f, method, config, settings)
 }
 
-// loadTrain reads the training images.
-func loadTrain(d dataPick) (*datasets.Images, error) {
-	train, _, err := datasets.Load(d.Name, d.Dir)
-	return train, err
-}
-
-func (c searchCmd) run(a *app, f *folder, method nas.Method, config nas.Config, settings runConfig) (err error) {
+func (c searchCmd) run(a *app, f *folder, method nas.Method, config nas.Config, settings runConfig) error {
 	base, err := method.Base(config)
 	if err != nil {
 		return err
 	}
-	images, err := loadTrain(settings.Data)
+	images, _, err := datasets.Load(settings.Data.Name, settings.Data.Dir)
 	if err != nil {
 		return err
 	}
-	b, err := backend.Open()
-	if err != nil {
-		return err
-	}
-	run, err := f.begin(describeRun(a, b, settings.Profile, base.Seed, images))
-	if err != nil {
-		return err
-	}
-	events, err := evidence.OpenEvents(f.dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, events.Close()) }()
-
 	fmt.Fprintf(a.stderr, "%s on %s (%d images), profile %s, seed %d, in %s\n", method.Name, images.Name, images.N, settings.Profile, base.Seed, f.dir)
-	e := engine.New(b.Backend)
-	result, err := method.Search(a.ctx, e, images, config, search.Options{Dir: f.dir,
-		Listeners: []search.Listener{events.Listener(1), searchProgress(a.stderr)}})
-	if errors.Is(err, search.ErrInterrupted) {
-		if err := events.Append("interrupted", nil); err != nil {
-			return err
-		}
-		return fmt.Errorf("%w; go on with `gonas %s --resume %s`", errInterrupted, settings.Command, shellWord(f.dir))
-	}
+	var result *search.Result
+	err = f.work(a, settings, base.Seed, images.Files, func(e *engine.Engine, log search.Listener) (save func() error, err error) {
+		result, err = method.Search(a.ctx, e, images, config, search.Options{Dir: f.dir,
+			Listeners: []search.Listener{log, showProgress(a.stderr, searchEpoch)}})
+		return func() error { return evidence.WriteResult(f.dir, *result) }, err
+	})
 	if err != nil {
-		return err
-	}
-	if err := f.finish(run); err != nil {
-		return err
-	}
-	// The result comes last: where it is, the run has ended.
-	if err := evidence.WriteResult(f.dir, *result); err != nil {
 		return err
 	}
 	return c.report(a, f, result)
@@ -261,11 +231,19 @@ func (c searchCmd) report(a *app, f *folder, r *search.Result) error {
 			Last        search.EpochStats `json:"last_epoch"`
 		}{f.dir, r.Method, r.Profile, r.Seed, r.Steps, r.Genotype, r.DerivedBy, skipsNormal, skipsReduce, r.Epochs[len(r.Epochs)-1]})
 	}
+	printGenotype(a.stdout, r.Genotype)
+	_, err := fmt.Fprintf(a.stdout, "derived by %s after %d steps; skip connections: %d normal, %d reduce\nrun folder: %s\n",
+		r.DerivedBy, r.Steps, skipsNormal, skipsReduce, f.dir)
+	return err
+}
+
+// printGenotype writes both cells for people.
+func printGenotype(w io.Writer, g arch.Genotype) {
 	for _, side := range []struct {
 		name string
 		cell arch.Cell
-	}{{"normal", r.Genotype.Normal}, {"reduce", r.Genotype.Reduce}} {
-		fmt.Fprintf(a.stdout, "%s cell:", side.name)
+	}{{"normal", g.Normal}, {"reduce", g.Reduce}} {
+		fmt.Fprintf(w, "%s cell:", side.name)
 		for node := 2; node < 2+arch.Nodes; node++ {
 			var parts []string
 			for _, edge := range side.cell.Edges {
@@ -274,15 +252,12 @@ func (c searchCmd) report(a *app, f *folder, r *search.Result) error {
 				}
 			}
 			if parts != nil {
-				fmt.Fprintf(a.stdout, "\n  node %d: %s", node, strings.Join(parts, ", "))
+				fmt.Fprintf(w, "\n  node %d: %s", node, strings.Join(parts, ", "))
 			}
 		}
 		if len(side.cell.Edges) == 0 {
-			fmt.Fprint(a.stdout, " no edges")
+			fmt.Fprint(w, " no edges")
 		}
-		fmt.Fprintln(a.stdout)
+		fmt.Fprintln(w)
 	}
-	_, err := fmt.Fprintf(a.stdout, "derived by %s after %d steps; skip connections: %d normal, %d reduce\nrun folder: %s\n",
-		r.DerivedBy, r.Steps, skipsNormal, skipsReduce, f.dir)
-	return err
 }
