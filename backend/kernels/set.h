@@ -9,8 +9,9 @@
 
 #define L GN_LANES
 #define INL static inline __attribute__((always_inline))
-// As many pixels as are kept in registers together.
-#define BLOCK 6
+// As many pixels as are kept in registers together: the widths of the usual
+// networks are multiples.
+#define BLOCK 8
 // Bytes of a tensor that are worked on while they are in the first cache.
 #define CACHED 16384
 
@@ -109,32 +110,35 @@ INL vf larger(vf a, vf b) { return pick((a > b) | (a != a), a, b); }
     }                                                                     \
   } while (0)
 
-// Where a row of windows reads: window column k of output column j reads input
-// column j*step + offset[k]; low[k] <= j < high[k] are inside the input, and
-// from to end (or, where no output has all columns inside, both = count) is
-// where all are.
+// Where a row of windows reads: tap i of output column j reads input column
+// j*step + offset + i*offset_step, and is window column tap + i*tap_step. It is
+// inside the input for low[i] <= j < high[i]; from to end (or, where no output
+// has all taps inside, both = count) is where all are.
 typedef struct {
-  int64_t taps, count, step, from, to;
-  int64_t tap[GN_MAX_WINDOW], offset[GN_MAX_WINDOW], low[GN_MAX_WINDOW], high[GN_MAX_WINDOW];
+  int64_t taps, count, step, from, to, tap, tap_step, offset, offset_step;
+  int64_t low[GN_MAX_WINDOW], high[GN_MAX_WINDOW];
 } columns;
 
 INL int64_t floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
+INL int64_t clamp(int64_t a, int64_t to) { return a < 0 ? 0 : a > to ? to : a; }
 
 // Fills in the columns of outputs phase, phase+every, ... of a row of out.
 static void set_columns(columns *t, int64_t phase, int64_t every, int64_t out, int64_t in, int64_t window,
                         int64_t step, int64_t dilation, int64_t pad) {
-  t->taps = 0;
-  t->step = every > 1 ? 1 : step;
-  t->count = (out - phase + every - 1) / every;
+  *t = (columns){.step = every > 1 ? 1 : step, .count = (out - phase + every - 1) / every};
   for (int64_t k = 0; k < window; k++) {
-    int64_t at = phase * step + k * dilation - pad;
-    if (at - floor_div(at, every) * every) continue;
-    int64_t i = t->taps++, o = floor_div(at, every);
-    int64_t low = -floor_div(o, t->step), high = floor_div(in - 1 - o, t->step) + 1;
-    t->tap[i] = k;
-    t->offset[i] = o;
-    t->low[i] = low < 0 ? 0 : low > t->count ? t->count : low;
-    t->high[i] = high < 0 ? 0 : high > t->count ? t->count : high;
+    int64_t at = phase * step + k * dilation - pad, offset = floor_div(at, every);
+    if (at != offset * every) continue;
+    int64_t i = t->taps++;
+    if (i == 0) {
+      t->tap = k;
+      t->offset = offset;
+    } else if (i == 1) {
+      t->tap_step = k - t->tap;
+      t->offset_step = offset - t->offset;
+    }
+    t->low[i] = clamp(-floor_div(offset, t->step), t->count);
+    t->high[i] = clamp(floor_div(in - 1 - offset, t->step) + 1, t->count);
   }
   t->from = t->to = t->count;
   if (t->taps && t->low[0] < t->high[t->taps - 1]) {
@@ -143,7 +147,7 @@ static void set_columns(columns *t, int64_t phase, int64_t every, int64_t out, i
   }
 }
 
-// The columns of output j's window that are inside the input: from *a to *b.
+// The taps of output j that are inside the input: from *a to *b.
 INL void inside(const columns *t, int64_t j, int64_t *a, int64_t *b) {
   int64_t k = 0, e = t->taps;
   while (k < e && t->low[k] > j) k++;
@@ -152,93 +156,91 @@ INL void inside(const columns *t, int64_t j, int64_t *a, int64_t *b) {
   *b = e;
 }
 
-// --- depthwise convolution ---
+// Runs block(size, edge) over the outputs of a row in blocks of BLOCK, or of
+// less where the row is shorter. The last block may overlap the one before: the
+// same results twice cost less than short blocks. edge is a constant: whether
+// some taps of some output of the block are outside.
+#define EACH_BLOCK_OF(t, j, size, block)                          \
+  for (int64_t j = 0;; j += size) {                               \
+    if (j + size > (t)->count) {                                  \
+      if (j >= (t)->count) break;                                 \
+      j = (t)->count - size;                                      \
+    }                                                             \
+    if (j >= (t)->from && j + size <= (t)->to) {                  \
+      block(j, size, 0);                                          \
+    } else {                                                      \
+      block(j, size, 1);                                          \
+    }                                                             \
+  }
+#define EACH_BLOCK(t, j, block)                                   \
+  do {                                                            \
+    if ((t)->count >= BLOCK) {                                    \
+      EACH_BLOCK_OF(t, j, BLOCK, block)                           \
+    } else if ((t)->count >= 4) {                                 \
+      EACH_BLOCK_OF(t, j, 4, block)                               \
+    } else {                                                      \
+      EACH_BLOCK_OF(t, j, 1, block)                               \
+    }                                                             \
+  } while (0)
 
+// The rows of the input, and of the kernel, that a row of windows reads.
 typedef struct {
   int64_t rows;
   const float *in[GN_MAX_WINDOW], *kernel[GN_MAX_WINDOW];
-  int64_t column[GN_MAX_WINDOW], kernel_column[GN_MAX_WINDOW];
-} conv_row;
+} window_rows;
 
-INL void conv_block(const conv_row *r, int64_t k0, int64_t k1, int64_t c0, int64_t at, int64_t step, float *out,
-                    int64_t out_step, int blocks, int n) {
+// --- depthwise convolution ---
+
+INL void conv_block(const columns *t, const window_rows *r, int64_t c, int64_t c0, int64_t j, float *out,
+                    int64_t out_step, int size, int edge, int n) {
   vf sum[BLOCK];
-  for (int j = 0; j < blocks; j++) sum[j] = all(0);
+#pragma GCC unroll 8
+  for (int i = 0; i < size; i++) sum[i] = all(0);
+  int64_t step = t->step * c, next = t->offset_step * c, kernel_next = t->tap_step * c, taps = t->taps;
   for (int64_t y = 0; y < r->rows; y++) {
-    const float *in = r->in[y] + at + c0, *kernel = r->kernel[y] + c0;
-    for (int64_t k = k0; k < k1; k++) {
-      const float *p = in + r->column[k];
-      vf w = load(kernel + r->kernel_column[k], n);
+    const float *p = r->in[y] + (j * t->step + t->offset) * c + c0, *w = r->kernel[y] + t->tap * c + c0;
+    for (int64_t k = 0; k < taps; k++, p += next, w += kernel_next) {
+      vf v = load(w, n);
+      const float *q = p + 4 * step;
+      int64_t low = edge ? t->low[k] - j : 0, high = edge ? t->high[k] - j : size;
 #pragma GCC unroll 8
-      for (int j = 0; j < blocks; j++) sum[j] += load(p + j * step, n) * w;
+      for (int i = 0; i < size; i++) {
+        if (edge && (i < low || i >= high)) continue;
+        sum[i] += load(i < 4 ? p + i * step : q + (i - 4) * step, n) * v;
+      }
     }
   }
 #pragma GCC unroll 8
-  for (int j = 0; j < blocks; j++) store(out + j * out_step + c0, sum[j], n);
-}
-
-// Outputs from to end of a row, all of whose windows lie inside. The last block
-// overlaps the one before: the same sums twice cost less than short blocks.
-INL void conv_span(const conv_row *r, int64_t taps, int64_t c0, int64_t from, int64_t to, int64_t step, float *out,
-                   int64_t out_step, int n) {
-  int64_t j = from;
-  if (to - from >= BLOCK) {
-    for (;; j += BLOCK) {
-      if (j + BLOCK > to) {
-        if (j == to) return;
-        j = to - BLOCK;
-      }
-      conv_block(r, 0, taps, c0, j * step, step, out + j * out_step, out_step, BLOCK, n);
-    }
-  }
-  for (; j + 2 <= to; j += 2) conv_block(r, 0, taps, c0, j * step, step, out + j * out_step, out_step, 2, n);
-  if (j < to) conv_block(r, 0, taps, c0, j * step, step, out + j * out_step, out_step, 1, n);
-}
-
-INL void conv_columns(const columns *t, const conv_row *r, int64_t taps, int64_t c, float *out, int64_t out_step) {
-  int64_t step = t->step * c;
-  EACH_VECTOR(c, c0, n, {
-    for (int64_t j = 0; j < t->count; j++) {
-      if (j == t->from) {
-        conv_span(r, taps, c0, t->from, t->to, step, out, out_step, n);
-        j = t->to - 1;
-        continue;
-      }
-      int64_t k0;
-      int64_t k1;
-      inside(t, j, &k0, &k1);
-      conv_block(r, k0, k1, c0, j * step, step, out + j * out_step, out_step, 1, n);
-    }
-  });
+  for (int i = 0; i < size; i++) store(out + (j + i) * out_step + c0, sum[i], n);
 }
 
 static void conv(const gn_conv *a, int64_t from, int64_t to) {
   columns t;
-  conv_row r;
-  int64_t c = a->c;
+  window_rows r;
+  int64_t c = a->c, out_step = a->lw * c;
   for (int64_t phase = 0; phase < a->lw && phase < a->ow; phase++) {
     set_columns(&t, phase, a->lw, a->ow, a->w, a->kw, a->sw, a->dw, a->pw);
-    for (int64_t k = 0; k < t.taps; k++) {
-      r.column[k] = t.offset[k] * c;
-      r.kernel_column[k] = t.tap[k] * c;
-    }
+    int64_t image = from / a->oh, y = from % a->oh;
     for (int64_t row = from; row < to; row++) {
-      int64_t image = row / a->oh, y = row % a->oh;
+      const float *in = a->in + image * a->h * a->w * c;
       r.rows = 0;
       for (int64_t k = 0; k < a->kh; k++) {
         int64_t at = y * a->sh + k * a->dh - a->ph;
-        if (at < 0 || at % a->lh || at / a->lh >= a->h) continue;
-        r.in[r.rows] = a->in + (image * a->h + at / a->lh) * a->w * c;
+        if (at < 0) continue;
+        if (a->lh > 1) {
+          if (at % a->lh) continue;
+          at /= a->lh;
+        }
+        if (at >= a->h) break;
+        r.in[r.rows] = in + at * a->w * c;
         r.kernel[r.rows++] = a->kernel + k * a->kw * c;
       }
       float *out = a->out + (row * a->ow + phase) * c;
-      int64_t out_step = a->lw * c;
-      switch (t.taps) {
-        case 1: conv_columns(&t, &r, 1, c, out, out_step); break;
-        case 2: conv_columns(&t, &r, 2, c, out, out_step); break;
-        case 3: conv_columns(&t, &r, 3, c, out, out_step); break;
-        case 5: conv_columns(&t, &r, 5, c, out, out_step); break;
-        default: conv_columns(&t, &r, t.taps, c, out, out_step);
+#define CONV_BLOCK(j, size, edge) conv_block(&t, &r, c, c0, j, out, out_step, size, edge, n)
+      EACH_VECTOR(c, c0, n, EACH_BLOCK(&t, j, CONV_BLOCK));
+      if (++y == a->oh) {
+        y = 0;
+        image++;
       }
     }
   }
@@ -246,147 +248,146 @@ static void conv(const gn_conv *a, int64_t from, int64_t to) {
 
 // --- its kernel's gradient ---
 
-// Adds a row's products to ky x kx sums kept in registers.
-INL void kernel_span(int ky, int kx, const float *const *in, int64_t column, int64_t column_step, int64_t step,
-                     const float *g, int64_t g_step, int64_t from, int64_t to, float *const *sums, int64_t c, int n) {
+// Adds the products of a row of the upstream gradient and ky rows of the input
+// to ky x kx sums, which are in registers meanwhile.
+INL void kernel_span(int ky, int kx, const columns *t, const float *const *in, float *const *sums, const float *g,
+                     int64_t c, int64_t c0, int n) {
   vf s[25];
+  const float *p[5];
+  int64_t step = t->step * c, next = t->offset_step * c;
 #pragma GCC unroll 8
   for (int y = 0; y < ky; y++) {
+    p[y] = in[y] + t->offset * c + c0;
 #pragma GCC unroll 8
-    for (int k = 0; k < kx; k++) s[y * kx + k] = load(sums[y] + k * c, n);
+    for (int k = 0; k < kx; k++) s[y * kx + k] = load(sums[y] + k * c + c0, n);
   }
-  for (int64_t x = from; x < to; x++) {
-    vf v = load(g + x * g_step, n);
-#pragma GCC unroll 8
-    for (int y = 0; y < ky; y++) {
-      const float *p = in[y] + column + x * step;
-#pragma GCC unroll 8
-      for (int k = 0; k < kx; k++) s[y * kx + k] += load(p + k * column_step, n) * v;
-    }
-  }
-#pragma GCC unroll 8
-  for (int y = 0; y < ky; y++) {
-#pragma GCC unroll 8
-    for (int k = 0; k < kx; k++) store(sums[y] + k * c, s[y * kx + k], n);
-  }
-}
-
-INL void kernel_edge(const float *in, int64_t step, const float *g, int64_t c, int64_t from, int64_t to, float *sum,
-                     int n) {
-  if (from >= to) return;
-  vf s = load(sum, n);
-  for (int64_t x = from; x < to; x++) s += load(in + x * step, n) * load(g + x * c, n);
-  store(sum, s, n);
-}
-
-INL void kernel_row(const gn_conv *a, const columns *t, int64_t rows, const float *const *in, float *const *sums,
-                    const float *g, int64_t c0, int n) {
-  int64_t c = a->c, step = a->sw * c, column = -a->pw * c, column_step = a->dw * c;
-  const float *p[GN_MAX_WINDOW];
-  float *s[GN_MAX_WINDOW];
-  for (int64_t y = 0; y < rows; y++) {
-    p[y] = in[y] + c0;
-    s[y] = sums[y] + c0;
-  }
-  int64_t from = t->from, to = t->to;
   g += c0;
-  if (rows == 3 && a->kw == 3) {
-    kernel_span(3, 3, p, column, column_step, step, g, c, from, to, s, c, n);
-#if L == 16
-  } else if (rows == 5 && a->kw == 5) {
-    kernel_span(5, 5, p, column, column_step, step, g, c, from, to, s, c, n);
-#endif
-  } else {
-    for (int64_t y = 0; y < rows; y++) {
-      switch (a->kw) {
-        case 3: kernel_span(1, 3, p + y, column, column_step, step, g, c, from, to, s + y, c, n); break;
-        case 5: kernel_span(1, 5, p + y, column, column_step, step, g, c, from, to, s + y, c, n); break;
-        case 7: kernel_span(1, 7, p + y, column, column_step, step, g, c, from, to, s + y, c, n); break;
-        default:
-          for (int64_t k = 0; k < a->kw; k++) {
-            kernel_span(1, 1, (const float *[]){p[y] + column + k * column_step}, 0, 0, step, g, c, from, to,
-                        (float *[]){s[y] + k * c}, c, n);
-          }
+  int64_t x = 0;
+  for (int part = 0; part < 3; part++) {
+    int64_t end = part == 0 ? t->from : part == 1 ? t->to : t->count;
+    if (part == 1) {
+      for (; x < end; x++) {
+        vf v = load(g + x * c, n);
+#pragma GCC unroll 8
+        for (int y = 0; y < ky; y++) {
+#pragma GCC unroll 8
+          for (int k = 0; k < kx; k++) s[y * kx + k] += load(p[y] + x * step + k * next, n) * v;
+        }
+      }
+      continue;
+    }
+    for (; x < end; x++) {
+      vf v = load(g + x * c, n);
+#pragma GCC unroll 8
+      for (int k = 0; k < kx; k++) {
+        if (x < t->low[k] || x >= t->high[k]) continue;
+#pragma GCC unroll 8
+        for (int y = 0; y < ky; y++) s[y * kx + k] += load(p[y] + x * step + k * next, n) * v;
       }
     }
   }
-  for (int64_t k = 0; k < a->kw; k++) {
-    int64_t low = t->low[k], high = t->high[k];
-    int64_t left = high < from ? high : from, right = low > to ? low : to;
-    for (int64_t y = 0; y < rows; y++) {
-      kernel_edge(p[y] + column + k * column_step, step, g, c, low, left, s[y] + k * c, n);
-      kernel_edge(p[y] + column + k * column_step, step, g, c, right, high, s[y] + k * c, n);
-    }
+#pragma GCC unroll 8
+  for (int y = 0; y < ky; y++) {
+#pragma GCC unroll 8
+    for (int k = 0; k < kx; k++) store(sums[y] + k * c + c0, s[y * kx + k], n);
+  }
+}
+
+// One tap of any window.
+INL void kernel_tap(const columns *t, int64_t k, const float *in, float *sum, const float *g, int64_t c, int64_t c0,
+                    int n) {
+  vf s = load(sum + c0, n);
+  const float *p = in + (t->offset + k * t->offset_step) * c + c0;
+  for (int64_t x = t->low[k]; x < t->high[k]; x++) s += load(p + x * t->step * c, n) * load(g + x * c + c0, n);
+  store(sum + c0, s, n);
+}
+
+INL void kernel_row(const columns *t, int64_t rows, const float *const *in, float *const *sums, const float *g,
+                    int64_t c, int64_t c0, int n) {
+  int64_t y = 0;
+#define SPAN(ky, kx)                                                  \
+  for (; y + ky <= rows; y += ky) {                                   \
+    kernel_span(ky, kx, t, in + y, sums + y, g, c, c0, n);            \
+  }
+  switch (t->taps) {
+    case 3:
+      SPAN(3, 3);
+      SPAN(1, 3);
+      break;
+    case 5:
+#if L == 16
+      SPAN(5, 5);
+#endif
+      SPAN(2, 5);
+      SPAN(1, 5);
+      break;
+    case 7:
+#if L == 16
+      SPAN(3, 7);
+#endif
+      SPAN(1, 7);
+      break;
+    default:
+      for (; y < rows; y++) {
+        for (int64_t k = 0; k < t->taps; k++) kernel_tap(t, k, in[y], sums[y] + k * c, g, c, c0, n);
+      }
   }
 }
 
 static void conv_kernel(const gn_conv *a, int64_t from, int64_t to, float *partial) {
   columns t;
-  int64_t c = a->c;
+  int64_t c = a->c, image = from / a->oh, y = from % a->oh;
   set_columns(&t, 0, 1, a->ow, a->w, a->kw, a->sw, a->dw, a->pw);
   memset(partial, 0, sizeof(float) * a->kh * a->kw * c);
   for (int64_t row = from; row < to; row++) {
-    int64_t image = row / a->oh, y = row % a->oh, rows = 0;
+    int64_t rows = 0;
     const float *in[GN_MAX_WINDOW];
     float *sums[GN_MAX_WINDOW];
     for (int64_t k = 0; k < a->kh; k++) {
       int64_t at = y * a->sh + k * a->dh - a->ph;
-      if (at < 0 || at >= a->h) continue;
+      if (at < 0) continue;
+      if (at >= a->h) break;
       in[rows] = a->in + (image * a->h + at) * a->w * c;
       sums[rows++] = partial + k * a->kw * c;
     }
     const float *g = a->kernel + row * a->ow * c;
-    EACH_VECTOR(c, c0, n, kernel_row(a, &t, rows, in, sums, g, c0, n));
+    EACH_VECTOR(c, c0, n, kernel_row(&t, rows, in, sums, g, c, c0, n));
+    if (++y == a->oh) {
+      y = 0;
+      image++;
+    }
   }
 }
 
 // --- max-pool ---
 
-INL void pool_block(const conv_row *r, int64_t k0, int64_t k1, int64_t at, int64_t step, float *out, int64_t c,
-                    int blocks, int n) {
+INL void pool_block(const columns *t, const window_rows *r, int64_t c, int64_t c0, int64_t j, float *out, int size,
+                    int edge, int n) {
   vf best[BLOCK];
-  for (int j = 0; j < blocks; j++) best[j] = all(-INFINITY);
-  for (int64_t y = 0; y < r->rows; y++) {
-    for (int64_t k = k0; k < k1; k++) {
-      const float *p = r->in[y] + at + r->column[k];
 #pragma GCC unroll 8
-      for (int j = 0; j < blocks; j++) best[j] = larger(best[j], load(p + j * step, n));
+  for (int i = 0; i < size; i++) best[i] = all(-INFINITY);
+  int64_t step = t->step * c;
+  for (int64_t y = 0; y < r->rows; y++) {
+    const float *p = r->in[y] + (j * t->step + t->offset) * c + c0;
+    for (int64_t k = 0; k < t->taps; k++, p += c) {
+      const float *q = p + 4 * step;
+      int64_t low = edge ? t->low[k] - j : 0, high = edge ? t->high[k] - j : size;
+#pragma GCC unroll 8
+      for (int i = 0; i < size; i++) {
+        if (edge && (i < low || i >= high)) continue;
+        best[i] = larger(best[i], load(i < 4 ? p + i * step : q + (i - 4) * step, n));
+      }
     }
   }
 #pragma GCC unroll 8
-  for (int j = 0; j < blocks; j++) store(out + j * c, best[j], n);
-}
-
-INL void pool_columns(const columns *t, const conv_row *r, int64_t taps, int64_t c, float *out) {
-  int64_t step = t->step * c;
-  EACH_VECTOR(c, c0, n, {
-    for (int64_t j = 0; j < t->count;) {
-      float *o = out + j * c + c0;
-      int64_t at = j * step + c0;
-      if (j >= t->from && j < t->to) {
-        if (j + BLOCK <= t->to) {
-          pool_block(r, 0, taps, at, step, o, c, BLOCK, n);
-          j += BLOCK;
-        } else {
-          pool_block(r, 0, taps, at, step, o, c, 1, n);
-          j++;
-        }
-        continue;
-      }
-      int64_t k0;
-      int64_t k1;
-      inside(t, j++, &k0, &k1);
-      pool_block(r, k0, k1, at, step, o, c, 1, n);
-    }
-  });
+  for (int i = 0; i < size; i++) store(out + (j + i) * c + c0, best[i], n);
 }
 
 static void pool(const gn_pool *a, int64_t from, int64_t to) {
   columns t;
-  conv_row r;
+  window_rows r;
   int64_t c = a->c;
   set_columns(&t, 0, 1, a->ow, a->w, a->kw, a->sw, 1, a->pw);
-  for (int64_t k = 0; k < t.taps; k++) r.column[k] = t.offset[k] * c;
   for (int64_t row = from; row < to; row++) {
     int64_t image = row / a->oh, y = row % a->oh;
     r.rows = 0;
@@ -395,11 +396,8 @@ static void pool(const gn_pool *a, int64_t from, int64_t to) {
       if (at >= 0 && at < a->h) r.in[r.rows++] = a->in + (image * a->h + at) * a->w * c;
     }
     float *out = a->out + row * a->ow * c;
-    if (t.taps == 3) {
-      pool_columns(&t, &r, 3, c, out);
-    } else {
-      pool_columns(&t, &r, t.taps, c, out);
-    }
+#define POOL_BLOCK(j, size, edge) pool_block(&t, &r, c, c0, j, out, size, edge, n)
+    EACH_VECTOR(c, c0, n, EACH_BLOCK(&t, j, POOL_BLOCK));
   }
 }
 
@@ -460,7 +458,7 @@ static void pool_gradient(const gn_pool *a, int64_t image, int64_t from, int64_t
         int64_t k1 = t.taps;
         if (x < t.from || x >= t.to) inside(&t, x, &k0, &k1);
         if (k0 >= k1) continue;
-        int64_t at = (x * a->sw + t.offset[k0]) * c + c0;
+        int64_t at = (x * a->sw + t.offset + k0) * c + c0;
         vf v = load(g + x * c + c0, n);
         if (rows == 3 && k1 - k0 == 3) {
           pool_window(3, 3, in, out, at, c, v, n);
