@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -60,18 +61,31 @@ func (c dartsStepCmd) Run(a *app) error {
 	if err := config.Validate(); err != nil {
 		return err
 	}
-	images := randomImages(8*c.Batch, config.Image, config.Size.InputChannels, config.Size.Classes)
 	b, err := backend.Open()
 	if err != nil {
 		return err
 	}
-	threads := runtime.NumCPU()
-	if n, err := strconv.Atoi(os.Getenv(backend.EnvThreads)); err == nil {
-		threads = n
+	times, err := c.measure(a.ctx, b, config)
+	if err != nil {
+		return err
 	}
-	times := stepTimes{Framework: "gonas", Version: buildInfo().Version, Backend: b.Info.Kind + " " + b.Info.PluginVersion,
-		Granularity: c.Granularity, Batch: c.Batch, Threads: threads}
+	if c.JSON {
+		return writeJSONLine(a.stdout, times)
+	}
+	_, err = fmt.Fprintf(a.stdout, "%s, by %s, batch %d, %d threads: first call %.2f s (%d compiled in %.2f s, %d loaded in %.2f s), step %.3f s, %.3f CPU s a step, peak %.0f MiB\n",
+		times.Backend, c.Granularity, c.Batch, times.Threads, times.FirstCall, times.Compilations, times.Compile, times.CacheHits, times.Load,
+		median(times.Steps), times.CPUPerStep, times.PeakRSS)
+	return err
+}
 
+// measure runs the search for the steps wanted and notes when each ended.
+func (c dartsStepCmd) measure(ctx context.Context, b *backend.Backend, config darts.Config) (stepTimes, error) {
+	images := randomImages(8*config.Batch, config.Image, config.Size.InputChannels, config.Size.Classes)
+	times := stepTimes{Framework: "gonas", Version: buildInfo().Version, Backend: b.Info.Kind + " " + b.Info.PluginVersion,
+		Granularity: config.Granularity, Batch: config.Batch, Threads: runtime.NumCPU()}
+	if n, err := strconv.Atoi(os.Getenv(backend.EnvThreads)); err == nil {
+		times.Threads = n
+	}
 	before := backend.CompileStats()
 	began := time.Now()
 	last, lastCPU := began, cpuSeconds()
@@ -90,20 +104,14 @@ func (c dartsStepCmd) Run(a *app) error {
 		}
 		last, lastCPU = now, nowCPU
 	}
-	if _, err := darts.Search(a.ctx, engine.New(b.Backend), images, config, search.Options{Listeners: []search.Listener{listen}}); err != nil {
-		return err
+	if _, err := darts.Search(ctx, engine.New(b.Backend), images, config, search.Options{Listeners: []search.Listener{listen}}); err != nil {
+		return times, err
 	}
 	stats := backend.CompileStats().Sub(before)
 	times.Compile, times.Load = stats.CompileTime.Seconds(), stats.LoadTime.Seconds()
 	times.Compilations, times.CacheHits = stats.Compilations, stats.CacheHits
 	times.CPUPerStep, times.PeakRSS = median(cpu), peakRSS()
-	if c.JSON {
-		return writeJSONLine(a.stdout, times)
-	}
-	_, err = fmt.Fprintf(a.stdout, "%s, by %s, batch %d, %d threads: first call %.2f s (%d compiled in %.2f s, %d loaded in %.2f s), step %.3f s, %.3f CPU s a step, peak %.0f MiB\n",
-		times.Backend, c.Granularity, c.Batch, threads, times.FirstCall, times.Compilations, times.Compile, times.CacheHits, times.Load,
-		median(times.Steps), times.CPUPerStep, times.PeakRSS)
-	return err
+	return times, nil
 }
 
 // randomImages are the same at every call.
