@@ -350,6 +350,37 @@ func MixedEdge(primitives []string, channels, stride int, skipNoise bool) (Modul
 		}), nil
 }
 
+// PartialEdge is PC-DARTS's mixed edge (1907.05737): the first channels/k of x take the [MixedEdge], the others pass
+// by (a 2×2 max-pool where the stride is 2), and the joined channels are shuffled in k groups. Inputs: x [batch,
+// height, width, channels], weights [primitives] and the edge's own weight, a scalar.
+func PartialEdge(primitives []string, channels, stride, k int) (Module, error) {
+	if k < 2 || channels%k != 0 {
+		return nil, fmt.Errorf("partial channels: %d channels cannot be cut into %d equal parts", channels, k)
+	}
+	part := channels / k
+	mixed, err := MixedEdge(primitives, part, stride, false)
+	if err != nil {
+		return nil, err
+	}
+	split := NewLeaf(fmt.Sprintf("partial_split|%d of %d|s%d", part, channels, stride), nil, func(_ *Ctx, in []*Node) []*Node {
+		rest := Slice(in[0], AxisRange(), AxisRange(), AxisRange(), AxisRange(part))
+		if stride == 2 {
+			rest = MaxPoolImages(rest, 2, 2, 0)
+		}
+		return []*Node{Slice(in[0], AxisRange(), AxisRange(), AxisRange(), AxisRange(0, part)), rest}
+	})
+	join := NewLeaf(fmt.Sprintf("partial_join|%d", k), nil, func(_ *Ctx, in []*Node) []*Node {
+		x := Concatenate(in[:2], -1)
+		d := x.Shape().Dimensions
+		x = Transpose(Reshape(x, d[0], d[1], d[2], k, d[3]/k), 3, 4)
+		return []*Node{Mul(Reshape(x, d...), in[2])}
+	})
+	return NewComposite(fmt.Sprintf("partial|%d|%s", k, mixed.Signature()), Edge, []Child{{Module: mixed}}, func(e Env, in []Value) []Value {
+		halves := e.Call("", split, in[0])
+		return e.Call("", join, Call1(e, "", mixed, halves[0], in[1]), halves[1], in[2])
+	}), nil
+}
+
 // noisySkip is gain·(x + scale·noise): x [batch, height, width, channels], gain, random state, scale.
 func noisySkip() Module {
 	return NewLeaf("noisy_skip", nil, func(_ *Ctx, in []*Node) []*Node {

@@ -163,25 +163,7 @@ func TestSupernetGolden(t *testing.T) {
 				g, err := m.Gradient(nn.Mode{Train: true}, true, []int{2, 3}, in...)
 				require.NoError(t, err)
 				requireTrainForward(t, m, want, g)
-				requireNear(t, "train alphas normal", flatten(want.TrainAlphas["alphas_normal"]), numbers(t, g.Inputs[0]))
-				requireNear(t, "train alphas reduce", flatten(want.TrainAlphas["alphas_reduce"]), numbers(t, g.Inputs[1]))
-				grads, err := m.WeightGradients(g)
-				require.NoError(t, err)
-				total := 0.0
-				norms := map[string]float64{}
-				for name, v := range grads {
-					sum := 0.0
-					for _, x := range v {
-						sum += x * x
-					}
-					norms[name] = math.Sqrt(sum)
-					total += sum
-				}
-				require.InEpsilon(t, want.GradientNorm, math.Sqrt(total), tolerance)
-				require.NotEmpty(t, want.NormsByName)
-				for name, norm := range want.NormsByName {
-					require.InEpsilon(t, norm, norms[name], tolerance, name)
-				}
+				requireTrainGradients(t, m, want, g)
 			})
 		}
 	}
@@ -246,6 +228,30 @@ func requireTrainForward(t *testing.T, m *engine.Model, want supernetCase, g *en
 	require.NoError(t, err)
 	requireNear(t, "running mean", want.StemMean, state["stem.1.running_mean"][:8])
 	requireNear(t, "running var", want.StemVar, state["stem.1.running_var"][:8])
+}
+
+// requireTrainGradients compares the gradients of a pass in training mode.
+func requireTrainGradients(t *testing.T, m *engine.Model, want supernetCase, g *engine.Gradients) {
+	t.Helper()
+	requireNear(t, "train alphas normal", flatten(want.TrainAlphas["alphas_normal"]), numbers(t, g.Inputs[0]))
+	requireNear(t, "train alphas reduce", flatten(want.TrainAlphas["alphas_reduce"]), numbers(t, g.Inputs[1]))
+	grads, err := m.WeightGradients(g)
+	require.NoError(t, err)
+	total := 0.0
+	norms := map[string]float64{}
+	for name, v := range grads {
+		sum := 0.0
+		for _, x := range v {
+			sum += x * x
+		}
+		norms[name] = math.Sqrt(sum)
+		total += sum
+	}
+	require.InEpsilon(t, want.GradientNorm, math.Sqrt(total), tolerance)
+	require.NotEmpty(t, want.NormsByName)
+	for name, norm := range want.NormsByName {
+		require.InEpsilon(t, norm, norms[name], tolerance, name)
+	}
 }
 
 func readCase(name string) func(t *testing.T, data []byte) supernetCase {

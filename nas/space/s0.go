@@ -2,9 +2,12 @@
 package space
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/gomlx/gomlx/core/graph"
 
 	"github.com/gonas/gonas/nas/arch"
 	"github.com/gonas/gonas/nas/nn"
@@ -69,10 +72,36 @@ type Options struct {
 	// SkipNoise adds noise to the skip connections of stride 1: two more inputs, random states uint64
 	// [cells·14, 3] and the noise's scale, a scalar.
 	SkipNoise bool
+	// PartialChannels is PC-DARTS's k: each edge mixes 1/k of its channels and has a weight of its own. Two more
+	// inputs behind the mixing weights: those of the edges of normal and of reduction cells, [14] each, which sum to
+	// 1 over the edges into a node ([NodeSoftmax]). 0 leaves it out. Not together with SkipNoise.
+	PartialChannels int
+}
+
+// NodeSoftmax is the leaf from one parameter an edge [14] to weights [14] that sum to 1 over the edges into a node.
+func NodeSoftmax() nn.Module {
+	return nn.NewLeaf("node_softmax", nil, func(_ *nn.Ctx, in []*graph.Node) []*graph.Node {
+		var parts []*graph.Node
+		at := 0
+		for edges := 2; at < Edges; edges++ {
+			parts = append(parts, graph.Softmax(graph.Slice(in[0], graph.AxisRange(at, at+edges)), 0))
+			at += edges
+		}
+		return []*graph.Node{graph.Concatenate(parts, 0)}
+	})
+}
+
+// edge is one edge of the supernet.
+func (o Options) edge(primitives []string, channels, stride int) (nn.Module, error) {
+	if o.PartialChannels > 0 {
+		return nn.PartialEdge(primitives, channels, stride, o.PartialChannels)
+	}
+	return nn.MixedEdge(primitives, channels, stride, o.SkipNoise && stride == 1)
 }
 
 // searchCell is a cell of the supernet: inputs are the two states [batch, height, width, *], the weights of
-// each edge, [primitives] times 14, and with noise 14 random states [3] and the scale.
+// each edge, [primitives] times 14, and with noise 14 random states [3] and the scale, with partial channels 14
+// weights of the edges, scalars.
 func searchCell(primitives []string, o Options, beforeBefore, before, channels int, reduction, reductionBefore bool) (nn.Module, error) {
 	pre0, pre1 := preprocess(beforeBefore, channels, reductionBefore, false), nn.ReLUConvBN(before, channels, false)
 	children := []nn.Child{{Name: "preprocess0", Module: pre0}, {Name: "preprocess1", Module: pre1}}
@@ -83,7 +112,7 @@ func searchCell(primitives []string, o Options, beforeBefore, before, channels i
 			if reduction && from < 2 {
 				stride = 2
 			}
-			edge, err := nn.MixedEdge(primitives, channels, stride, o.SkipNoise && stride == 1)
+			edge, err := o.edge(primitives, channels, stride)
 			if err != nil {
 				return nil, err
 			}
@@ -96,14 +125,17 @@ func searchCell(primitives []string, o Options, beforeBefore, before, channels i
 	signature := fmt.Sprintf("search_cell|%s|%+v|%d,%d-%d|reduce=%t,%t", strings.Join(primitives, ","), o, beforeBefore, before, channels, reduction, reductionBefore)
 	return nn.NewComposite(signature, nn.Cell, children, func(e nn.Env, in []nn.Value) []nn.Value {
 		states := []nn.Value{nn.Call1(e, "preprocess0", pre0, in[0]), nn.Call1(e, "preprocess1", pre1, in[1])}
-		weights, noise := in[2:2+Edges], in[2+Edges:]
+		weights, extra := in[2:2+Edges], in[2+Edges:]
 		for to := 2; to < 2+arch.Nodes; to++ {
 			parts := make([]nn.Value, to)
 			for from := range to {
 				k := EdgeIndex(from, to)
 				edgeIn := []nn.Value{states[from], weights[k]}
-				if o.SkipNoise && !(reduction && from < 2) {
-					edgeIn = append(edgeIn, noise[k], noise[Edges])
+				switch {
+				case o.PartialChannels > 0:
+					edgeIn = append(edgeIn, extra[k])
+				case o.SkipNoise && !(reduction && from < 2):
+					edgeIn = append(edgeIn, extra[k], extra[Edges])
 				}
 				parts[from] = nn.Call1(e, fmt.Sprintf("_ops.%d", k), edges[k], edgeIn...)
 			}
@@ -119,6 +151,9 @@ func searchCell(primitives []string, o Options, beforeBefore, before, channels i
 func Supernet(size Size, primitives []string, o Options) (nn.Module, error) {
 	if err := size.Validate(); err != nil {
 		return nil, err
+	}
+	if o.SkipNoise && o.PartialChannels > 0 {
+		return nil, errors.New("supernet: noise on skip connections and partial channels exclude each other")
 	}
 	stem := nn.Stem(size.InputChannels, stemMultiplier*size.Channels)
 	children := []nn.Child{{Name: "stem", Module: stem}}
@@ -142,18 +177,21 @@ func Supernet(size Size, primitives []string, o Options) (nn.Module, error) {
 	signature := fmt.Sprintf("supernet|%+v|%s|%+v", size, strings.Join(primitives, ","), o)
 	return nn.NewComposite(signature, nn.Network, children, func(e nn.Env, in []nn.Value) []nn.Value {
 		normal, reduce := e.Call("", rows, in[1]), e.Call("", rows, in[2])
-		var noise []nn.Value
-		if o.SkipNoise {
+		var noise, normalEdges, reduceEdges []nn.Value
+		switch {
+		case o.SkipNoise:
 			noise = e.Call("", rows, in[3])
+		case o.PartialChannels > 0:
+			normalEdges, reduceEdges = e.Call("", rows, in[3]), e.Call("", rows, in[4])
 		}
 		s0 := nn.Call1(e, "stem", stem, in[0])
 		s1 := s0
 		for i, cell := range cells {
-			weights := normal
+			weights, edges := normal, normalEdges
 			if size.Reduction(i) {
-				weights = reduce
+				weights, edges = reduce, reduceEdges
 			}
-			cellIn := slices.Concat([]nn.Value{s0, s1}, weights)
+			cellIn := slices.Concat([]nn.Value{s0, s1}, weights, edges)
 			if o.SkipNoise {
 				cellIn = append(append(cellIn, noise[i*Edges:(i+1)*Edges]...), in[4])
 			}

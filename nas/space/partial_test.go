@@ -1,0 +1,68 @@
+package space
+
+import (
+	"encoding/json"
+	"os"
+	"testing"
+
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gonas/gonas/backend"
+	"github.com/gonas/gonas/nas/engine"
+	"github.com/gonas/gonas/nas/golden"
+	"github.com/gonas/gonas/nas/nn"
+)
+
+// TestPartialChannelsGolden compares the supernet with partial channels with PC-DARTS's official code, in float64.
+func TestPartialChannelsGolden(t *testing.T) {
+	data, err := os.ReadFile("testdata/pcdarts_search_network.json")
+	require.NoError(t, err)
+	var want struct {
+		supernetCase
+		Params struct {
+			All int `json:"all"`
+		} `json:"params"`
+	}
+	require.NoError(t, json.Unmarshal(data, &want))
+	size := Size{Cells: 8, Channels: 16, Classes: 10, InputChannels: 3}
+	net, err := Supernet(size, DARTSPrimitives, Options{PartialChannels: 4})
+	require.NoError(t, err)
+	assert.Equal(t, want.Params.All, nn.Params(net.Specs()))
+	relax, betas, loss := nn.SoftmaxWeights(), NodeSoftmax(), engine.LossModule(0)
+	root := nn.NewComposite("golden|"+net.Signature(), nn.Network, []nn.Child{{Module: net}}, func(e nn.Env, in []nn.Value) []nn.Value {
+		logits := nn.Call1(e, "", net, in[0], nn.Call1(e, "", relax, in[2]), nn.Call1(e, "", relax, in[3]), nn.Call1(e, "", betas, in[4]), nn.Call1(e, "", betas, in[5]))
+		return append(e.Call("", loss, logits, in[1]), logits)
+	})
+	b, err := backend.OpenWith(backend.Options{Plugin: backend.KindGo})
+	require.NoError(t, err)
+	for _, granularity := range []nn.Level{nn.Edge, nn.Network} {
+		t.Run(granularity.String(), func(t *testing.T) {
+			t.Parallel()
+			e := engine.NewFloat64(b.Backend)
+			m, err := e.NewModel(root, granularity)
+			require.NoError(t, err)
+			fill(t, m)
+			in := []*tensors.Tensor{goldenImages(e, "input", 2, 32, 32, 3), tensors.FromFlatDataAndDimensions(want.Target.Values, 2)}
+			for _, name := range []string{"alphas_normal", "alphas_reduce"} {
+				in = append(in, e.Tensor(golden.Input(name, []int{Edges, 8}), Edges, 8))
+			}
+			for _, name := range []string{"betas_normal", "betas_reduce"} {
+				in = append(in, e.Tensor(golden.Input(name, []int{Edges}), Edges))
+			}
+			requireEval(t, m, want.supernetCase, in, true)
+			g, err := m.Gradient(nn.Mode{Train: true}, true, []int{2, 3}, in...)
+			require.NoError(t, err)
+			requireTrainForward(t, m, want.supernetCase, g)
+			requireTrainGradients(t, m, want.supernetCase, g)
+		})
+	}
+}
+
+func TestPartialChannelsRefuses(t *testing.T) {
+	_, err := Supernet(Size{Cells: 3, Channels: 6, Classes: 10, InputChannels: 3}, DARTSPrimitives, Options{PartialChannels: 4})
+	assert.ErrorContains(t, err, "6 channels cannot be cut into 4 equal parts")
+	_, err = Supernet(Size{Cells: 3, Channels: 8, Classes: 10, InputChannels: 3}, DARTSPrimitives, Options{PartialChannels: 4, SkipNoise: true})
+	assert.ErrorContains(t, err, "exclude each other")
+}
