@@ -26,9 +26,9 @@ repro: setup build
 test: setup
 	go test $(test_flags) ./...
 
-# The numbers of the official code, test by test.
+# The numbers of the official code and of torch, test by test.
 golden: setup
-	go test $(test_flags) -count=1 -v -run Golden ./nas/...
+	go test $(test_flags) -count=1 -v -run 'Golden|AgainstTorch' ./nas/...
 
 # One search step beside PyTorch, which gets an environment of its own (5 GB).
 bench: setup build
