@@ -55,6 +55,11 @@ func BenchmarkKernels(b *testing.B) {
 				}
 			}
 		}
+		rows := shapes.Make(dtypes.Float32, 16*size.h*size.h, size.c)
+		for i, part := range []string{"forward", "dx", "dw"} {
+			measure(b, fmt.Sprintf("product_%s/%v", part, rows.Dimensions), []shapes.Shape{rows, shapes.Make(dtypes.Float32, size.c, size.c), rows},
+				func(x []*Node) []*Node { return products(x[0], x[1], x[2])[i : i+1] })
+		}
 		for s := 1; s <= 2; s++ {
 			v := pool{16, size.h, size.h, size.c, 3, s, 1, 1}
 			for i, part := range []string{"forward", "gradient"} {

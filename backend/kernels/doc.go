@@ -1,5 +1,6 @@
 // Package kernels makes XLA fast on a CPU where it is slow: depthwise
-// convolutions, max-pools and batch norm in training, with their gradients.
+// convolutions, max-pools, batch norm in training and products of long matrices
+// with short ones (1x1 convolutions), with their gradients.
 //
 // The kernels are C, called by the programs that XLA compiles: [Register] makes
 // them known to a plug-in, [Rewrite] puts calls of them into a program's text.
@@ -10,4 +11,4 @@ package kernels
 
 // Version changes whenever the kernels' results or what their calls carry do: a
 // program compiled for another version must not be used.
-const Version = "1"
+const Version = "2"

@@ -100,6 +100,20 @@ enum { SERIAL_WORK = 400000, SERIAL_ELEMENTS = 50000 };
   if (is_question(question)) return NULL;              \
   if ((question)->stage != FFI_STAGE_EXECUTE) return NULL
 
+// Sums elements from to end of the chunks' partial sums, always in their order.
+static void add_partial(const float *partial, int64_t chunks, int64_t size, float *out, int64_t from, int64_t to) {
+  enum { STRIP = 256 };
+  for (; from < to; from += STRIP) {
+    double sum[STRIP] = {0};
+    int64_t n = at_most(STRIP, to - from);
+    for (int64_t chunk = 0; chunk < chunks; chunk++) {
+      const float *p = partial + chunk * size + from;
+      for (int64_t j = 0; j < n; j++) sum[j] += p[j];
+    }
+    for (int64_t j = 0; j < n; j++) out[from + j] = (float)sum[j];
+  }
+}
+
 // --- depthwise convolution ---
 
 typedef struct {
@@ -160,22 +174,14 @@ static void conv_kernel_chunk(void *w, int phase, int64_t i) {
     k->set->conv_kernel(a, gn_from(rows, a->chunks, i), gn_from(rows, a->chunks, i + 1), a->partial + i * size);
     return;
   }
-  // Each sum over the chunks, always in the same order.
-  enum { STRIP = 256 };
-  for (int64_t from = i * size / GN_CHUNKS, end = (i + 1) * size / GN_CHUNKS; from < end; from += STRIP) {
-    double sum[STRIP] = {0};
-    int64_t n = at_most(STRIP, end - from);
-    for (int64_t chunk = 0; chunk < a->chunks; chunk++) {
-      const float *p = a->partial + chunk * size + from;
-      for (int64_t j = 0; j < n; j++) sum[j] += p[j];
-    }
-    for (int64_t j = 0; j < n; j++) a->out[from + j] = (float)sum[j];
-  }
+  add_partial(a->partial, a->chunks, size, a->out, i * size / GN_CHUNKS, (i + 1) * size / GN_CHUNKS);
 }
 
 static void conv_kernel_finish(void *w, int phase) {
   if (phase) return;
-  for (int64_t i = 0; i < GN_CHUNKS; i++) conv_kernel_chunk(w, 1, i);
+  const gn_conv *a = &((conv_work *)w)->a;
+  int64_t size = a->kh * a->kw * a->c;
+  add_partial(a->partial, a->chunks, size, a->out, 0, size);
 }
 
 static ffi_error *depthwise_kernel_gradient(ffi_frame *f) {
@@ -442,6 +448,89 @@ static ffi_error *batch_norm_gradient(ffi_frame *f) {
   return norm_run(f, in, &w, gradient_chunk, gradient_finish);
 }
 
+// --- products ---
+
+typedef struct {
+  const gn_set *set;
+  gn_product a;
+} product_work;
+
+static void product_chunk(void *w, int phase, int64_t i) {
+  (void)phase;
+  const product_work *k = w;
+  k->set->product(&k->a, gn_from(k->a.rows, k->a.chunks, i), gn_from(k->a.rows, k->a.chunks, i + 1));
+}
+
+static void product_part_chunk(void *w, int phase, int64_t i) {
+  const product_work *k = w;
+  const gn_product *a = &k->a;
+  int64_t size = a->rows * a->cols;
+  if (phase) {
+    add_partial(a->partial, a->chunks, size, a->out, i * size / GN_CHUNKS, (i + 1) * size / GN_CHUNKS);
+  } else {
+    k->set->product_part(a, gn_from(a->depth, a->chunks, i), gn_from(a->depth, a->chunks, i + 1), a->partial + i * size);
+  }
+}
+
+static void product_part_finish(void *w, int phase) {
+  const gn_product *a = &((product_work *)w)->a;
+  if (!phase) add_partial(a->partial, a->chunks, a->rows * a->cols, a->out, 0, a->rows * a->cols);
+}
+
+// The product of a and b (attribute 0), of a and b transposed (1), or of a
+// transposed and b (2).
+static ffi_error *product(ffi_frame *f) {
+  BEGIN(f);
+  const ffi_buffer *a = buffer(&f->arguments, 0, 2), *b = buffer(&f->arguments, 1, 2), *out = buffer(&f->results, 0, 2);
+  const int64_t *p = integers(f, 1);
+  if (!a || !b || !out || !p || p[0] < 0 || p[0] > 2) {
+    return fail(f, FFI_INVALID_ARGUMENT, "gonas.product: wrong types or attributes");
+  }
+  int64_t form = p[0], depth = a->dims[form == 2 ? 0 : 1];
+  if (depth != b->dims[form == 1] || out->dims[0] != a->dims[form == 2] || out->dims[1] != b->dims[form != 1]) {
+    return fail(f, FFI_INVALID_ARGUMENT, "gonas.product: wrong shapes");
+  }
+  product_work w = {gn_best(),
+                    {.a = a->data,
+                     .b = b->data,
+                     .out = out->data,
+                     .rows = out->dims[0],
+                     .cols = out->dims[1],
+                     .depth = depth,
+                     .a_row = form == 2 ? 1 : depth,
+                     .a_step = form == 2 ? out->dims[0] : 1}};
+  gn_product *k = &w.a;
+  int64_t work = k->rows * k->cols * depth;
+  float *scratch = NULL;
+  gn_job job = {product_chunk, NULL, &w, 1, {0}, work < SERIAL_WORK};
+  if (form == 1) {
+    float *t = scratch = malloc(sizeof(float) * at_least_one(depth * k->cols));
+    if (!t) return fail(f, FFI_RESOURCE_EXHAUSTED, "gonas.product: out of memory");
+    for (int64_t i = 0; i < depth; i++) {
+      for (int64_t j = 0; j < k->cols; j++) t[i * k->cols + j] = k->b[j * depth + i];
+    }
+    k->b = t;
+  }
+  if (form == 2) {
+    k->chunks = at_least_one(at_most(GN_CHUNKS, depth / 64));
+    k->partial = scratch = malloc(sizeof(float) * at_least_one(k->chunks * k->rows * k->cols));
+    if (!scratch) return fail(f, FFI_RESOURCE_EXHAUSTED, "gonas.product: out of memory");
+    job.chunk = product_part_chunk;
+    job.finish = product_part_finish;
+    if (k->chunks * k->rows * k->cols > 65536) {
+      job.finish = NULL;
+      job.phases = 2;
+      job.chunks[1] = GN_CHUNKS;
+    }
+  } else {
+    k->chunks = at_most(k->rows, GN_CHUNKS);
+  }
+  job.chunks[0] = k->chunks;
+  int failed = gn_run(f, &job);
+  free(scratch);
+  return failed ? fail(f, FFI_RESOURCE_EXHAUSTED, "gonas.product: out of memory") : NULL;
+}
+
 const gn_handler gn_handlers[] = {
     {"gonas.depthwise", depthwise},
     {"gonas.depthwise_kernel_gradient", depthwise_kernel_gradient},
@@ -449,5 +538,6 @@ const gn_handler gn_handlers[] = {
     {"gonas.max_pool_gradient", max_pool_gradient},
     {"gonas.batch_norm", batch_norm},
     {"gonas.batch_norm_gradient", batch_norm_gradient},
+    {"gonas.product", product},
 };
 const int gn_handler_count = sizeof gn_handlers / sizeof gn_handlers[0];

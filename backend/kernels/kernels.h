@@ -64,6 +64,16 @@ typedef struct {
   float *coefficients;         // 3 c: what the second phase needs of each channel
 } gn_norm;
 
+// A product of matrices: out[i][j] is the sum over k of a[i*a_row + k*a_step] *
+// b[k*cols + j].
+typedef struct {
+  const float *a, *b;
+  float *out;
+  int64_t rows, cols, depth, a_row, a_step;
+  int64_t chunks;
+  float *partial;  // where the depth is cut: chunks x rows x cols
+} gn_product;
+
 // One instruction set's kernels.
 typedef struct {
   const char *name;
@@ -75,6 +85,8 @@ typedef struct {
   void (*norm_apply)(const gn_norm *, int64_t from, int64_t to);
   void (*gradient_sums)(const gn_norm *, int64_t from, int64_t to, double *sums);
   void (*gradient_apply)(const gn_norm *, int64_t from, int64_t to);
+  void (*product)(const gn_product *, int64_t from, int64_t to);                      // rows
+  void (*product_part)(const gn_product *, int64_t from, int64_t to, float *partial);  // depth
 } gn_set;
 
 extern const gn_set gn_baseline;

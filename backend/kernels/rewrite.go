@@ -8,7 +8,7 @@ import (
 
 // Stats counts the statements that Rewrite replaced, by the kernel's name
 // ("depthwise", "depthwise_kernel_gradient", "max_pool", "max_pool_gradient",
-// "batch_norm", "batch_norm_gradient").
+// "batch_norm", "batch_norm_gradient", "product").
 type Stats map[string]int
 
 // Rewrite returns the StableHLO program (text, one statement per operation, as
@@ -70,6 +70,7 @@ var recognised = map[string]func(s *statement, constants map[string]string) (nam
 	"select_and_scatter":  maxPoolGradient,
 	"batch_norm_training": batchNorm,
 	"batch_norm_grad":     batchNormGradient,
+	"dot_general":         product,
 }
 
 // maxWindow is the largest window that the kernels take (GN_MAX_WINDOW).
@@ -239,6 +240,63 @@ func batchNormGradient(s *statement, _ map[string]string) (string, string, bool)
 		return "", "", false
 	}
 	return s.call("batch_norm_gradient", 5, config)
+}
+
+// A product goes to the kernel where one side is long and the others short, as
+// in a 1x1 convolution and its gradients; where the long side is not summed
+// over, the result's width must also fill whole vectors. XLA is good at the rest.
+const (
+	productShort = 128
+	productLong  = 512
+	productWidth = 16
+)
+
+var productForms = map[string]int{"[1] [0]": 0, "[1] [1]": 1, "[0] [0]": 2}
+
+func product(s *statement, _ map[string]string) (string, string, bool) {
+	if len(s.operands) != 2 || len(s.results) != 1 || len(s.regions) != 0 || !s.only("dot_dimension_numbers", "precision_config") {
+		return "", "", false
+	}
+	var contracted [2]string
+	numbers, ok := strings.CutPrefix(s.attributes["dot_dimension_numbers"], "#stablehlo.dot<")
+	numbers, ok1 := strings.CutSuffix(numbers, ">")
+	items := split(numbers)
+	if !ok || !ok1 || len(items) != 4 {
+		return "", "", false
+	}
+	for i, item := range items {
+		name, value, _ := strings.Cut(item, "=")
+		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+		switch {
+		case i < 2 && value == "[]" && name == []string{"lhs_batching_dimensions", "rhs_batching_dimensions"}[i]:
+		case i >= 2 && name == []string{"lhs_contracting_dimensions", "rhs_contracting_dimensions"}[i-2]:
+			contracted[i-2] = value
+		default:
+			return "", "", false
+		}
+	}
+	form, ok := productForms[contracted[0]+" "+contracted[1]]
+	a, ok0 := shape(s.inTypes[0], 2)
+	b, ok1 := shape(s.inTypes[1], 2)
+	out, ok2 := shape(s.outTypes[0], 2)
+	if !ok || !ok0 || !ok1 || !ok2 {
+		return "", "", false
+	}
+	long, short, other := a[0], a[1], out[1]
+	var want [2]int
+	switch form {
+	case 0:
+		ok, want = a[1] == b[0], [2]int{a[0], b[1]}
+	case 1:
+		ok, want = a[1] == b[1], [2]int{a[0], b[0]}
+	case 2:
+		ok, want = a[0] == b[0], [2]int{a[1], b[1]}
+	}
+	if !ok || want != [2]int(out) || long < productLong || short > productShort || other > productShort ||
+		form != 2 && other%productWidth != 0 {
+		return "", "", false
+	}
+	return s.call("product", 2, integers(form))
 }
 
 func integers(values ...int) string {

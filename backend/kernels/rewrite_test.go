@@ -75,6 +75,16 @@ const (
       feature_index = 3 : i64
     } : (tensor<2x8x8x16xf32>, tensor<16xf32>, tensor<16xf32>, tensor<16xf32>, tensor<2x8x8x16xf32>) -> (tensor<2x8x8x16xf32>, tensor<16xf32>, tensor<16xf32>)
 `
+	dot = `    %58 = "stablehlo.dot_general"(%57, %52) {
+      dot_dimension_numbers = #stablehlo.dot<
+  lhs_batching_dimensions = [],
+  rhs_batching_dimensions = [],
+  lhs_contracting_dimensions = [0],
+  rhs_contracting_dimensions = [0]
+>,
+      precision_config = [#stablehlo<precision DEFAULT>, #stablehlo<precision DEFAULT>]
+    } : (tensor<1280x9xf32>, tensor<1280x16xf32>) -> tensor<9x16xf32>
+`
 	other = `    %50 = "stablehlo.maximum"(%1, %49) : (tensor<2x8x8x16xf32>, tensor<2x8x8x16xf32>) -> tensor<2x8x8x16xf32>
 `
 )
@@ -128,6 +138,15 @@ func TestRewrite(t *testing.T) {
       result_layouts = [dense<[3, 2, 1, 0]> : tensor<4xindex>, dense<[0]> : tensor<1xindex>, dense<[0]> : tensor<1xindex>]
     } : (tensor<2x8x8x16xf32>, tensor<16xf32>, tensor<16xf32>) -> (tensor<2x8x8x16xf32>, tensor<16xf32>, tensor<16xf32>)
 `},
+		{"product", "", dot, `    %58 = "stablehlo.custom_call"(%57, %52) {
+      api_version = 4 : i32,
+      backend_config = {p = array<i64: 2>},
+      call_target_name = "gonas.product",
+      has_side_effect = false,
+      operand_layouts = [dense<[1, 0]> : tensor<2xindex>, dense<[1, 0]> : tensor<2xindex>],
+      result_layouts = [dense<[1, 0]> : tensor<2xindex>]
+    } : (tensor<1280x9xf32>, tensor<1280x16xf32>) -> tensor<9x16xf32>
+`},
 	} {
 		t.Run(c.kernel, func(t *testing.T) {
 			got, stats := Rewrite(c.before + other + c.text + other)
@@ -142,6 +161,37 @@ func TestRewrite(t *testing.T) {
 	again, stats := Rewrite(got)
 	require.Equal(t, got, again)
 	require.Empty(t, stats)
+}
+
+func TestRewriteProducts(t *testing.T) {
+	for _, c := range []struct {
+		left, right       string // contracted axes
+		a, b, out, result string
+	}{
+		{"1", "0", "16384x64", "64x16", "16384x16", "0"},
+		{"1", "0", "512x3", "3x128", "512x128", "0"},
+		{"1", "0", "511x16", "16x16", "511x16", ""},
+		{"1", "0", "1024x129", "129x16", "1024x16", ""},
+		{"1", "0", "1024x16", "16x36", "1024x36", ""}, // not whole vectors
+		{"1", "0", "1024x16", "17x16", "1024x16", ""},
+		{"1", "1", "1024x36", "32x36", "1024x32", "1"},
+		{"1", "1", "1024x36", "36x32", "1024x32", ""},
+		{"0", "0", "1024x36", "1024x7", "36x7", "2"},
+		{"0", "0", "1024x36", "1023x7", "36x7", ""},
+		{"0", "1", "1024x16", "16x1024", "16x16", ""},
+	} {
+		text := strings.NewReplacer("lhs_contracting_dimensions = [0]", "lhs_contracting_dimensions = ["+c.left+"]",
+			"rhs_contracting_dimensions = [0]", "rhs_contracting_dimensions = ["+c.right+"]",
+			"1280x9x", c.a+"x", "1280x16x", c.b+"x", "-> tensor<9x16x", "-> tensor<"+c.out+"x").Replace(dot)
+		got, stats := Rewrite(text)
+		if c.result == "" {
+			require.Equal(t, text, got)
+			require.Empty(t, stats)
+			continue
+		}
+		require.Contains(t, got, "p = array<i64: "+c.result+">")
+		require.Equal(t, Stats{"product": 1}, stats)
+	}
 }
 
 // One thing changed, and the statement is no longer what a kernel computes.
@@ -184,6 +234,13 @@ func TestRewriteLeavesWhatItDoesNotKnow(t *testing.T) {
 		{training, "epsilon = 9.999999747378752e-06 : f32", "epsilon = 0x3727C5AC : f32"},
 		{training, "tensor<16xf32>, tensor<16xf32>) ->", "tensor<16xf32>, tensor<8xf32>) ->"},
 		{normGradient, "-> (tensor<2x8x8x16xf32>", "-> (tensor<2x8x16xf32>"},
+		{dot, "lhs_batching_dimensions = []", "lhs_batching_dimensions = [0]"},
+		{dot, "lhs_contracting_dimensions = [0]", "lhs_contracting_dimensions = [1]"},
+		{dot, "lhs_contracting_dimensions = [0]", "lhs_contracting_dimensions = [0, 1]"},
+		{dot, "1280", "128"},
+		{dot, "x9x", "x900x"},
+		{dot, "-> tensor<9x16", "-> tensor<16x9"},
+		{dot, "      precision_config", "      algorithm = 1 : i64,\n      precision_config"},
 		{forward, "    %4", "    // sdy.sharding\n    %4"},
 	} {
 		text := c.text
@@ -211,7 +268,7 @@ func TestRewriteLeavesTruncatedText(t *testing.T) {
 }
 
 func FuzzRewrite(f *testing.F) {
-	for _, s := range []string{forward, kernelGradient, minusInfinity + maximum, zero + scatter, training, normGradient, other} {
+	for _, s := range []string{forward, kernelGradient, minusInfinity + maximum, zero + scatter, training, normGradient, dot, other} {
 		f.Add(s)
 		f.Add(s[len(s)/3:])
 		f.Add(s + s[:len(s)/2])

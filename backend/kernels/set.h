@@ -610,5 +610,98 @@ static void gradient_apply(const gn_norm *a, int64_t from, int64_t to) {
   }
 }
 
-const gn_set GN_SET = {GN_NAME,   conv,       conv_kernel,   pool,          pool_gradient,
-                       norm_sums, norm_apply, gradient_sums, gradient_apply};
+// --- products ---
+
+// vecs vectors of rows rows of a product; the last vector has n elements. Where
+// add is set they are added to what is there.
+INL void product_tile(const float *a, int64_t a_row, int64_t a_step, const float *b, int64_t cols, int64_t depth,
+                      float *out, int rows, int vecs, int n, int add) {
+  vf sum[16];
+#pragma GCC unroll 8
+  for (int i = 0; i < rows; i++) {
+#pragma GCC unroll 4
+    for (int v = 0; v < vecs; v++) {
+      sum[i * vecs + v] = add ? load(out + i * cols + v * L, v + 1 < vecs ? L : n) : all(0);
+    }
+  }
+  for (int64_t k = 0; k < depth; k++, a += a_step, b += cols) {
+    vf w[4];
+#pragma GCC unroll 4
+    for (int v = 0; v < vecs; v++) w[v] = load(b + v * L, v + 1 < vecs ? L : n);
+#pragma GCC unroll 8
+    for (int i = 0; i < rows; i++) {
+      vf x = all(a[i * a_row]);
+#pragma GCC unroll 4
+      for (int v = 0; v < vecs; v++) sum[i * vecs + v] += x * w[v];
+    }
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < rows; i++) {
+#pragma GCC unroll 4
+    for (int v = 0; v < vecs; v++) store(out + i * cols + v * L, sum[i * vecs + v], v + 1 < vecs ? L : n);
+  }
+}
+
+INL void product_rows(const float *a, int64_t a_row, int64_t a_step, const float *b, int64_t cols, int64_t depth,
+                      float *out, int64_t rows, int vecs, int n, int add) {
+  int64_t i = 0;
+#define TILES(size)                                                                                       \
+  for (; i + size <= rows; i += size) {                                                                   \
+    product_tile(a + i * a_row, a_row, a_step, b, cols, depth, out + i * cols, size, vecs, n, add);       \
+  }
+#if L == 16
+  if (vecs <= 2) TILES(8);
+  TILES(4);
+#else
+  if (vecs == 1) TILES(8);
+  TILES(4);
+#endif
+  TILES(1);
+}
+
+// As many vectors of columns as fit the registers together.
+#define VECTORS (L == 16 ? 4 : 2)
+
+INL void product_columns(const float *a, int64_t a_row, int64_t a_step, const float *b, int64_t cols, int64_t depth,
+                         float *out, int64_t rows, int add) {
+  int64_t j = 0;
+  for (; j + VECTORS * L <= cols; j += VECTORS * L) {
+    product_rows(a, a_row, a_step, b + j, cols, depth, out + j, rows, VECTORS, L, add);
+  }
+  if (j == cols) return;
+  int last = (int)((cols - j - 1) % L + 1);
+#define REST(vecs)                                                                              \
+  case vecs:                                                                                    \
+    if (last == L) {                                                                            \
+      product_rows(a, a_row, a_step, b + j, cols, depth, out + j, rows, vecs, L, add);          \
+    } else {                                                                                    \
+      product_rows(a, a_row, a_step, b + j, cols, depth, out + j, rows, vecs, last, add);       \
+    }                                                                                           \
+    break
+  switch ((cols - j + L - 1) / L) {
+    REST(1);
+    REST(2);
+#if L == 16
+    REST(3);
+    REST(4);
+#endif
+  }
+}
+
+static void product(const gn_product *p, int64_t from, int64_t to) {
+  product_columns(p->a + from * p->a_row, p->a_row, p->a_step, p->b, p->cols, p->depth, p->out + from * p->cols,
+                  to - from, 0);
+}
+
+// The part of a long sum from depth from to end, for all of the product.
+static void product_part(const gn_product *p, int64_t from, int64_t to, float *partial) {
+  memset(partial, 0, sizeof(float) * p->rows * p->cols);
+  int64_t step = cached_rows(p->rows + p->cols);
+  for (int64_t k = from; k < to; k += step) {
+    product_columns(p->a + k * p->a_step, p->a_row, p->a_step, p->b + k * p->cols, p->cols, to - k < step ? to - k : step,
+                    partial, p->rows, 1);
+  }
+}
+
+const gn_set GN_SET = {GN_NAME,   conv,       conv_kernel,   pool,           pool_gradient, norm_sums,
+                       norm_apply, gradient_sums, gradient_apply, product,        product_part};

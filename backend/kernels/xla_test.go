@@ -393,16 +393,44 @@ func TestBatchNormFarFromZero(t *testing.T) {
 	require.InEpsilon(t, exact, got[2][0], 1e-5)
 }
 
+// products returns x times w, and the products that are its gradients for the
+// upstream gradient g, the weights' in both orders.
+func products(x, w, g *Node) []*Node {
+	return []*Node{
+		DotGeneral(x, []int{1}, nil, w, []int{0}, nil), DotGeneral(g, []int{1}, nil, w, []int{1}, nil),
+		DotGeneral(x, []int{0}, nil, g, []int{0}, nil), DotGeneral(g, []int{0}, nil, x, []int{0}, nil),
+	}
+}
+
+func TestProduct(t *testing.T) {
+	t.Parallel()
+	for i, v := range []struct{ m, k, n int }{
+		{512, 16, 16}, {2051, 32, 48}, {1000, 16, 128}, {4096, 64, 80}, {600, 3, 16}, {777, 36, 36}, {1024, 1, 7}, {5000, 128, 128},
+	} {
+		t.Run(fmt.Sprint(v), func(t *testing.T) {
+			in := []*tensors.Tensor{
+				random(uint64(i), shapes.Make(dtypes.Float32, v.m, v.k), 0), random(uint64(i+100), shapes.Make(dtypes.Float32, v.k, v.n), 0),
+				random(uint64(i+200), shapes.Make(dtypes.Float32, v.m, v.n), 0),
+			}
+			odd := []*tensors.Tensor{special(random(1, in[0].Shape(), 0)), in[1], special(random(2, in[2].Shape(), 0))}
+			compare(t, []string{"forward", "input's gradient", "weights' gradient", "weights' gradient transposed"},
+				func(x []*Node) []*Node { return products(x[0], x[1], x[2]) }, in, odd)
+		})
+	}
+}
+
 // Results are the same bits with any number of threads.
 func TestThreads(t *testing.T) {
 	t.Parallel()
 	v := conv{n: 7, h: 31, w: 33, c: 36, k: 5, s: 1, d: 1, low: 2, high: 2}
 	s := v.inputs()
 	channels := shapes.Make(dtypes.Float32, v.c)
-	in := []*tensors.Tensor{random(1, s[0], 0), random(2, s[1], 0), random(3, s[2], 0), random(4, channels, 0), random(5, channels, 0)}
+	in := []*tensors.Tensor{random(1, s[0], 0), random(2, s[1], 0), random(3, s[2], 0), random(4, channels, 0), random(5, channels, 0),
+		random(6, shapes.Make(dtypes.Float32, v.c, 48), 0), random(7, shapes.Make(dtypes.Float32, v.n*v.h*v.w, 48), 0)}
 	f := func(x []*Node) []*Node {
 		out := v.graph(x[0], x[1], x[2])
 		out = append(out, pool{v.n, v.h, v.w, v.c, 3, 2, 1, 1}.graph(x[0])...)
+		out = append(out, products(Reshape(x[0], -1, v.c), x[5], x[6])...)
 		return append(out, normGraph([]*Node{x[0], x[3], x[4], x[2]})...)
 	}
 	want := run(open(t, true, 1), in, f)
@@ -448,19 +476,23 @@ func TestManyKernelsEnd(t *testing.T) {
 func TestEveryFormIsRecognised(t *testing.T) {
 	b := open(t, true, 2)
 	before := backend.CompileStats()
-	v := conv{n: 1, h: 8, w: 8, c: 4, k: 3, s: 2, d: 1, low: 1, high: 1}
+	v := conv{n: 8, h: 8, w: 8, c: 16, k: 3, s: 2, d: 1, low: 1, high: 1}
 	s := v.inputs()
 	channels := shapes.Make(dtypes.Float32, v.c)
-	in := []*tensors.Tensor{random(1, s[0], 0), random(2, s[1], 0), random(3, s[2], 0), random(4, channels, 0), random(5, channels, 0), random(6, s[0], 0)}
+	in := []*tensors.Tensor{random(1, s[0], 0), random(2, s[1], 0), random(3, s[2], 0), random(4, channels, 0), random(5, channels, 0), random(6, s[0], 0),
+		random(7, shapes.Make(dtypes.Float32, v.c, v.c), 0)}
 	run(b, in, func(x []*Node) []*Node {
 		out := v.graph(x[0], x[1], x[2])
 		out = append(out, pool{v.n, v.h, v.w, v.c, 3, 2, 1, 1}.graph(x[0])...)
+		// The weights' gradient as GoMLX itself takes it.
+		y := Dot(Reshape(x[0], -1, v.c), x[6]).Product()
+		out = append(out, append(Gradient(ReduceAllSum(Square(y)), x[0], x[6]), y)...)
 		return append(out, normGraph([]*Node{x[0], x[3], x[4], x[5]})...)
 	})
 	got := backend.CompileStats().Sub(before)
 	require.Equal(t, map[string]int{
 		"depthwise": 2, "depthwise_kernel_gradient": 1, "max_pool": 1, "max_pool_gradient": 1,
-		"batch_norm": 1, "batch_norm_gradient": 1,
+		"batch_norm": 1, "batch_norm_gradient": 1, "product": 3,
 	}, got.Kernels)
 	require.Zero(t, got.Fallbacks)
 }
