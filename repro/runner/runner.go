@@ -18,6 +18,7 @@ import (
 	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/fairdarts"
 	"github.com/gonas/gonas/nas/search"
+	"github.com/gonas/gonas/nas/space"
 	"github.com/gonas/gonas/nas/train"
 	"github.com/gonas/gonas/repro/evidence"
 	"github.com/gonas/gonas/repro/extract"
@@ -181,11 +182,17 @@ func (r *Runner) architecture(label string, seed uint64) (arch.Genotype, string,
 		return arch.Genotype{}, "", err
 	}
 	name := fmt.Sprintf("%s, seed %d", label, seed)
-	if found.Genotype.Validate(nil) == nil {
+	if buildable(found.Genotype) == nil {
 		return found.Genotype, name, nil
 	}
 	// A short search may leave a cell in which nothing reaches the threshold, of which no network can be built.
 	last := found.History[len(found.History)-1]
 	g := fairdarts.Discretise(found.Primitives, last.NormalWeights, last.ReduceWeights, fairdarts.MethodDARTS, fairdarts.DefaultThreshold)
-	return g, name + " (a cell had nothing above the threshold: two edges a node instead)", g.Validate(nil)
+	return g, name + " (a cell had nothing above the threshold: two edges a node instead)", buildable(g)
+}
+
+// buildable tells why no network can be built of a genotype: a cell without nodes, or none that the inputs reach.
+func buildable(g arch.Genotype) error {
+	_, err := space.Derived(train.DefaultConfig().Size, g, space.DerivedOptions{})
+	return err
 }
