@@ -33,12 +33,12 @@ INL void store(float *p, vf v, int n) {
   }
 }
 INL vf all(float x) { return (vf)_mm512_set1_ps(x); }
-INL vi all_int(int x) { return (vi)_mm512_set1_epi32(x); }
 INL mask at_least(vf a, vf b) { return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_GE_OQ); }
-INL mask same_int(vi a, vi b) { return _mm512_cmpeq_epi32_mask((__m512i)a, (__m512i)b); }
+INL mask always(void) { return 0xffff; }
+INL mask both(mask a, mask b) { return _kand_mask16(a, b); }
+INL mask but_not(mask a, mask b) { return _kandn_mask16(b, a); }
 INL vf pick(mask m, vf a, vf b) { return (vf)_mm512_mask_blend_ps(m, (__m512)b, (__m512)a); }
-INL vi pick_int(mask m, vi a, vi b) { return (vi)_mm512_mask_blend_epi32(m, (__m512i)b, (__m512i)a); }
-INL vf where(mask m, vf a) { return (vf)_mm512_maskz_mov_ps(m, (__m512)a); }
+INL vf add_where(mask m, vf a, vf b) { return (vf)_mm512_mask_add_ps((__m512)a, m, (__m512)a, (__m512)b); }
 // The larger; not a number if either is not.
 INL vf larger(vf a, vf b) {
   __m512 m = _mm512_max_ps((__m512)a, (__m512)b);  // b where unordered
@@ -60,12 +60,12 @@ INL void store(float *p, vf v, int n) {
   }
 }
 INL vf all(float x) { return (vf)_mm256_set1_ps(x); }
-INL vi all_int(int x) { return (vi)_mm256_set1_epi32(x); }
 INL mask at_least(vf a, vf b) { return _mm256_cmp_ps((__m256)a, (__m256)b, _CMP_GE_OQ); }
-INL mask same_int(vi a, vi b) { return (mask)_mm256_cmpeq_epi32((__m256i)a, (__m256i)b); }
+INL mask always(void) { return (mask)_mm256_set1_epi32(-1); }
+INL mask both(mask a, mask b) { return _mm256_and_ps(a, b); }
+INL mask but_not(mask a, mask b) { return _mm256_andnot_ps(b, a); }
 INL vf pick(mask m, vf a, vf b) { return (vf)_mm256_blendv_ps((__m256)b, (__m256)a, m); }
-INL vi pick_int(mask m, vi a, vi b) { return (vi)_mm256_blendv_epi8((__m256i)b, (__m256i)a, (__m256i)m); }
-INL vf where(mask m, vf a) { return (vf)_mm256_and_ps(m, (__m256)a); }
+INL vf add_where(mask m, vf a, vf b) { return a + (vf)_mm256_and_ps(m, (__m256)b); }
 INL vf larger(vf a, vf b) {
   __m256 m = _mm256_max_ps((__m256)a, (__m256)b);
   return (vf)_mm256_blendv_ps(m, (__m256)a, _mm256_cmp_ps((__m256)a, (__m256)a, _CMP_UNORD_Q));
@@ -86,12 +86,12 @@ INL void store(float *p, vf v, int n) {
   }
 }
 INL vf all(float x) { return (vf){x, x, x, x}; }
-INL vi all_int(int x) { return (vi){x, x, x, x}; }
 INL mask at_least(vf a, vf b) { return a >= b; }
-INL mask same_int(vi a, vi b) { return a == b; }
+INL mask always(void) { return (mask){-1, -1, -1, -1}; }
+INL mask both(mask a, mask b) { return a & b; }
+INL mask but_not(mask a, mask b) { return a & ~b; }
 INL vf pick(mask m, vf a, vf b) { return (vf)((m & (vi)a) | (~m & (vi)b)); }
-INL vi pick_int(mask m, vi a, vi b) { return (m & a) | (~m & b); }
-INL vf where(mask m, vf a) { return (vf)(m & (vi)a); }
+INL vf add_where(mask m, vf a, vf b) { return a + (vf)(m & (vi)b); }
 INL vf larger(vf a, vf b) { return pick((a > b) | (a != a), a, b); }
 #endif
 
@@ -402,30 +402,76 @@ static void pool(const gn_pool *a, int64_t from, int64_t to) {
 }
 
 // Finds the window's first largest element and adds the upstream gradient
-// there, in those of its rows that are to be written (out is set).
+// there, in those of its rows that are to be written (out is set). keep[i] says
+// where tap i is no new largest: the last that is, is the window's.
 INL void pool_window(int64_t rows, int64_t taps, const float *const *in, float *const *out, int64_t at, int64_t c,
-                     vf g, int n) {
+                     vf g, mask *keep, int n) {
   vf best = load(in[0] + at, n);
-  vi which = all_int(0);
-  int i = 0;
+  int64_t i = 0;
   for (int64_t y = 0; y < rows; y++) {
     for (int64_t k = 0; k < taps; k++, i++) {
       if (i == 0) continue;
       vf v = load(in[y] + at + k * c, n);
-      mask keep = at_least(best, v);
-      best = pick(keep, best, v);
-      which = pick_int(keep, which, all_int(i));
+      keep[i] = at_least(best, v);
+      best = pick(keep[i], best, v);
     }
   }
-  i = 0;
-  for (int64_t y = 0; y < rows; y++) {
-    if (!out[y]) {
-      i += (int)taps;
-      continue;
-    }
-    for (int64_t k = 0; k < taps; k++, i++) {
+  mask left = always();
+  for (int64_t y = rows - 1; y >= 0; y--) {
+    for (int64_t k = taps - 1; k >= 0; k--) {
+      mask here = left;
+      if (--i > 0) {
+        here = but_not(left, keep[i]);
+        left = both(left, keep[i]);
+      }
+      if (!out[y]) continue;
       float *o = out[y] + at + k * c;
-      store(o, load(o, n) + where(same_int(which, all_int(i)), g), n);
+      store(o, add_where(here, load(o, n), g), n);
+    }
+  }
+}
+
+// The same for a row of 3x3 windows that all lie inside: what belongs to the
+// input's next three columns stays in registers until no window adds to it.
+INL void pool_windows(int step, const columns *t, const float *const *in, float *const *out, const float *g, int64_t c,
+                      int64_t c0, int n) {
+  vf sum[9];
+  for (int i = 0; i < 9; i++) sum[i] = all(0);
+  int64_t at = (t->from * step + t->offset) * c + c0;
+  for (int64_t x = t->from; x < t->to; x++, at += step * c) {
+    mask keep[9];
+    vf best = load(in[0] + at, n);
+#pragma GCC unroll 9
+    for (int i = 1; i < 9; i++) {
+      vf v = load(in[i / 3] + at + i % 3 * c, n);
+      keep[i] = at_least(best, v);
+      best = pick(keep[i], best, v);
+    }
+    vf v = load(g + x * c + c0, n);
+    mask left = always();
+#pragma GCC unroll 9
+    for (int i = 8; i > 0; i--) {
+      sum[i] = add_where(but_not(left, keep[i]), sum[i], v);
+      left = both(left, keep[i]);
+    }
+    sum[0] = add_where(left, sum[0], v);
+#pragma GCC unroll 3
+    for (int y = 0; y < 3; y++) {
+#pragma GCC unroll 3
+      for (int k = 0; k < 3; k++) {
+        if (k < step && out[y]) {
+          float *o = out[y] + at + k * c;
+          store(o, load(o, n) + sum[3 * y + k], n);
+        }
+        sum[3 * y + k] = k + step < 3 ? sum[3 * y + k + step] : all(0);
+      }
+    }
+  }
+  for (int y = 0; y < 3; y++) {
+    for (int k = 0; k + step < 3; k++) {
+      if (!out[y]) continue;
+      float *o = out[y] + at + k * c;
+      store(o, load(o, n) + sum[3 * y + k], n);
     }
   }
 }
@@ -453,18 +499,25 @@ static void pool_gradient(const gn_pool *a, int64_t image, int64_t from, int64_t
     if (!rows) continue;
     const float *g = a->upstream + (image * a->oh + oy) * a->ow * c;
     EACH_VECTOR(c, c0, n, {
+      int three = rows == 3 && t.taps == 3 && a->sw <= 2;
       for (int64_t x = 0; x < a->ow; x++) {
+        if (three && x == t.from) {
+          if (a->sw == 1) {
+            pool_windows(1, &t, in, out, g, c, c0, n);
+          } else {
+            pool_windows(2, &t, in, out, g, c, c0, n);
+          }
+          x = t.to - 1;
+          continue;
+        }
         int64_t k0 = 0;
         int64_t k1 = t.taps;
         if (x < t.from || x >= t.to) inside(&t, x, &k0, &k1);
         if (k0 >= k1) continue;
         int64_t at = (x * a->sw + t.offset + k0) * c + c0;
         vf v = load(g + x * c + c0, n);
-        if (rows == 3 && k1 - k0 == 3) {
-          pool_window(3, 3, in, out, at, c, v, n);
-        } else {
-          pool_window(rows, k1 - k0, in, out, at, c, v, n);
-        }
+        mask keep[GN_MAX_WINDOW * GN_MAX_WINDOW];
+        pool_window(rows, k1 - k0, in, out, at, c, v, keep, n);
       }
     });
   }
