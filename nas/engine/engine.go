@@ -27,6 +27,8 @@ import (
 type Engine struct {
 	backend compute.Backend
 	dtype   dtypes.DType
+	// parallel is how many blocks of a plan run side by side.
+	parallel int
 
 	mu          sync.Mutex
 	executables map[string]*executable
@@ -44,7 +46,7 @@ func New(backend compute.Backend) *Engine { return newEngine(backend, dtypes.Flo
 func NewFloat64(backend compute.Backend) *Engine { return newEngine(backend, dtypes.Float64) }
 
 func newEngine(backend compute.Backend, dtype dtypes.DType) *Engine {
-	return &Engine{backend: backend, dtype: dtype, executables: map[string]*executable{}}
+	return &Engine{backend: backend, dtype: dtype, parallel: runtime.GOMAXPROCS(0), executables: map[string]*executable{}}
 }
 
 // DType is the type of weights and images: float32 or float64.

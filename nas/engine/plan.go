@@ -1,8 +1,11 @@
 package engine
 
 import (
+	"container/heap"
 	"fmt"
+	"maps"
 	"slices"
+	"sync"
 
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
@@ -36,11 +39,12 @@ type instruction struct {
 	in, out    []int
 	// buffersAt is the output that replaces the group's buffers, -1 for none.
 	buffersAt int
-	// free are the slots that nobody reads afterwards.
-	free []int
+	// before is the number of instructions that this one waits for, after are those that wait for it.
+	before int
+	after  []int
 }
 
-// plan is a static schedule: which executable runs on which slots, and when a slot's tensor can go.
+// plan is a static schedule: which executable runs on which slots, what it waits for, and when a slot's tensor can go.
 type plan struct {
 	model        *Model
 	slots        []shapes.Shape
@@ -53,6 +57,8 @@ type plan struct {
 	// groupGradients are slots by group, inputGradients by wanted input; -1 where the loss does not depend.
 	groupGradients map[*Group]int
 	inputGradients []int
+	// readers counts the instructions that read or make a slot, 0 for those that outlive the run.
+	readers []int32
 }
 
 func (p *plan) slot(s shapes.Shape) int {
@@ -318,30 +324,46 @@ func (p *plan) sum(parts []int) int {
 
 var sumModule = nn.Sum()
 
-// finish finds the last reader of each slot and compiles what is not compiled yet.
+// finish finds what waits for what and who reads each slot, and compiles what is not compiled yet.
 func (p *plan) finish() error {
-	keep := make([]bool, len(p.slots))
-	for _, list := range [][]int{p.inputs, p.outputs, p.inputGradients, {p.one}} {
+	p.readers = make([]int32, len(p.slots))
+	made := make([]int, len(p.slots))
+	for s := range made {
+		made[s] = -1
+	}
+	lastOf := map[*Group]int{}
+	for k := range p.instructions {
+		i := &p.instructions[k]
+		waits := map[int]bool{}
+		for _, s := range i.in {
+			p.readers[s]++
+			if made[s] >= 0 {
+				waits[made[s]] = true
+			}
+		}
+		for _, s := range i.out {
+			if s >= 0 {
+				p.readers[s]++
+				made[s] = k
+			}
+		}
+		// Calls of one block follow each other, because each takes the buffers that the one before left.
+		if i.group != nil {
+			if earlier, ok := lastOf[i.group]; ok {
+				waits[earlier] = true
+			}
+			lastOf[i.group] = k
+		}
+		i.before = len(waits)
+		for earlier := range waits {
+			p.instructions[earlier].after = append(p.instructions[earlier].after, k)
+		}
+	}
+	for _, list := range [][]int{p.inputs, p.outputs, p.inputGradients, {p.one}, slices.Collect(maps.Values(p.groupGradients))} {
 		for _, s := range list {
 			if s >= 0 {
-				keep[s] = true
+				p.readers[s] = 0
 			}
-		}
-	}
-	for _, s := range p.groupGradients {
-		keep[s] = true
-	}
-	last := make([]int, len(p.slots))
-	for k, i := range p.instructions {
-		for _, s := range slices.Concat(i.in, i.out) {
-			if s >= 0 {
-				last[s] = k
-			}
-		}
-	}
-	for s, k := range last {
-		if !keep[s] && len(p.instructions) > 0 {
-			p.instructions[k].free = append(p.instructions[k].free, s)
 		}
 	}
 	var list []*executable
@@ -364,12 +386,108 @@ func (p *plan) run(inputs []*tensors.Tensor) (values []*tensors.Tensor, err erro
 	if p.one >= 0 {
 		values[p.one] = p.model.one
 	}
-	for k := range p.instructions {
-		if err := p.step(&p.instructions[k], values); err != nil {
-			return nil, err
+	r := &run{plan: p, values: values, readers: slices.Clone(p.readers), waits: make([]int, len(p.instructions))}
+	return values, r.all()
+}
+
+// run is one execution of a plan. Independent instructions run side by side, the earliest first; what each computes
+// does not depend on that.
+type run struct {
+	plan   *plan
+	values []*tensors.Tensor
+
+	mu      sync.Mutex
+	wake    sync.Cond
+	readers []int32
+	waits   []int
+	ready   intHeap
+	left    int
+	err     error
+}
+
+type intHeap []int
+
+func (h intHeap) Len() int           { return len(h) }
+func (h intHeap) Less(i, j int) bool { return h[i] < h[j] }
+func (h intHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *intHeap) Push(x any)        { *h = append(*h, x.(int)) }
+func (h *intHeap) Pop() any {
+	old := *h
+	x := old[len(old)-1]
+	*h = old[:len(old)-1]
+	return x
+}
+
+func (r *run) all() error {
+	r.wake.L = &r.mu
+	r.left = len(r.plan.instructions)
+	for k, i := range r.plan.instructions {
+		if r.waits[k] = i.before; i.before == 0 {
+			heap.Push(&r.ready, k)
 		}
 	}
-	return values, nil
+	workers := min(r.plan.model.engine.parallel, r.left)
+	if workers <= 1 {
+		r.work()
+		return r.err
+	}
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(r.work)
+	}
+	wg.Wait()
+	return r.err
+}
+
+// work takes instructions until none is left.
+func (r *run) work() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for {
+		for len(r.ready) == 0 && r.left > 0 && r.err == nil {
+			r.wake.Wait()
+		}
+		if r.left == 0 || r.err != nil {
+			return
+		}
+		k := heap.Pop(&r.ready).(int)
+		i := &r.plan.instructions[k]
+		r.mu.Unlock()
+		err := r.plan.step(i, r.values)
+		r.mu.Lock()
+		if err == nil {
+			err = r.free(i)
+		}
+		if err != nil && r.err == nil {
+			r.err = err
+		}
+		r.left--
+		for _, next := range i.after {
+			if r.waits[next]--; r.waits[next] == 0 {
+				heap.Push(&r.ready, next)
+			}
+		}
+		r.wake.Broadcast()
+	}
+}
+
+// free gives back the slots that nobody reads any more.
+func (r *run) free(i *instruction) error {
+	for _, list := range [][]int{i.in, i.out} {
+		for _, s := range list {
+			if s < 0 || r.readers[s] == 0 {
+				continue
+			}
+			if r.readers[s]--; r.readers[s] == 0 && r.values[s] != nil {
+				t := r.values[s]
+				r.values[s] = nil
+				if err := t.FinalizeAll(); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
 }
 
 func (p *plan) step(i *instruction, values []*tensors.Tensor) error {
@@ -407,14 +525,6 @@ func (p *plan) step(i *instruction, values []*tensors.Tensor) error {
 			}
 		default:
 			values[s] = t
-		}
-	}
-	for _, s := range i.free {
-		if values[s] != nil {
-			if err := values[s].FinalizeAll(); err != nil {
-				return err
-			}
-			values[s] = nil
 		}
 	}
 	return nil
