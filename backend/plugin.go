@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -160,7 +161,8 @@ func clientOptions(kind, path string, threads int) (pjrt.NamedValuesMap, error) 
 		return nil, err
 	}
 	if threads == 0 {
-		return nil, nil
+		// More threads than processors only wait for one another: a search step takes half as long again.
+		threads = runtime.NumCPU()
 	}
 	// The pool has at least one thread a device, and a client shows four by default.
 	return pjrt.NamedValuesMap{"cpu_device_count": int64(1)}, os.Setenv("PJRT_NPROC", strconv.Itoa(threads))

@@ -1,7 +1,6 @@
 package evidence
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
 	"strconv"
@@ -39,8 +38,11 @@ func WriteResult(dir string, r search.Result) error {
 			number(e.TrainAccuracy), number(e.ValLoss), number(e.ValAccuracy), number(e.ArchRegulariser),
 			strconv.Itoa(e.SkipsNormal), strconv.Itoa(e.SkipsReduce)})
 	}
-	return errors.Join(writeCSV(dir, AlphasFile, alphas), writeCSV(dir, MetricsFile, metrics),
-		writeJSON(dir, GenotypeFile, r.Genotype, true), writeJSON(dir, ResultFile, r, false))
+	return inOrder(
+		func() error { return writeCSV(dir, AlphasFile, alphas) },
+		func() error { return writeCSV(dir, MetricsFile, metrics) },
+		func() error { return writeJSON(dir, GenotypeFile, r.Genotype, true) },
+		func() error { return writeJSON(dir, ResultFile, r, false) })
 }
 
 // ReadResult reads a search's result.json. Where there is none the error is fs.ErrNotExist.
@@ -77,7 +79,20 @@ func WriteTrainResult(dir string, r train.TrainResult) error {
 	for _, e := range r.Epochs {
 		metrics = append(metrics, []string{strconv.Itoa(e.Epoch), number(e.Loss), number(e.TrainAccuracy)})
 	}
-	return errors.Join(writeCSV(dir, MetricsFile, metrics), writeJSON(dir, GenotypeFile, r.Genotype, true), writeJSON(dir, ResultFile, r, false))
+	return inOrder(
+		func() error { return writeCSV(dir, MetricsFile, metrics) },
+		func() error { return writeJSON(dir, GenotypeFile, r.Genotype, true) },
+		func() error { return writeJSON(dir, ResultFile, r, false) })
+}
+
+// inOrder stops at the first step that fails, so that a result never stands without what comes before it.
+func inOrder(steps ...func() error) error {
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ReadTrainResult reads a training's result.json. Where there is none the error is fs.ErrNotExist.
