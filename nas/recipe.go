@@ -3,7 +3,6 @@ package nas
 import (
 	"fmt"
 
-	"github.com/gonas/gonas/nas/nn"
 	"github.com/gonas/gonas/nas/train"
 )
 
@@ -28,6 +27,5 @@ func TrainConfig(profile string) (train.Config, error) {
 	}
 	c.Weights.LearningRate = 0.05
 	c.AuxiliaryWeight, c.DropPath = 0, 0
-	c.Granularity = nn.Operation.String()
 	return c, nil
 }

@@ -28,9 +28,9 @@ static inline void relax(void) {
 
 // Waits for something that another thread is running right now.
 static void pause_turn(int turn) {
-  if (turn < 2000) {
+  if (turn < 200) {
     relax();
-  } else if (turn < 4000) {
+  } else if (turn < 2000) {
     sched_yield();
   } else {
     nanosleep(&(struct timespec){0, 20000}, NULL);
@@ -76,8 +76,22 @@ static int64_t pool_threads(const ffi_frame *f) {
   return 1;
 }
 
+// Jobs under way in this process: each has a thread already, so together they
+// ask for no more helpers than the pool has threads left. Chunks are the same
+// whoever takes them, so results do not depend on this.
+static _Atomic int under_way;
+
+static int run(const ffi_frame *f, const gn_job *job);
+
 int gn_run(const ffi_frame *f, const gn_job *job) {
-  int64_t helpers = job->serial ? 0 : pool_threads(f) - 1;
+  atomic_fetch_add_explicit(&under_way, 1, memory_order_relaxed);
+  int failed = run(f, job);
+  atomic_fetch_sub_explicit(&under_way, 1, memory_order_relaxed);
+  return failed;
+}
+
+static int run(const ffi_frame *f, const gn_job *job) {
+  int64_t helpers = job->serial ? 0 : pool_threads(f) - atomic_load_explicit(&under_way, memory_order_relaxed);
   int64_t total = job->chunks[0] + (job->phases > 1 ? job->chunks[1] : 0);
   if (helpers > job->chunks[0] - 1) helpers = job->chunks[0] - 1;
   if (helpers <= 0) {

@@ -31,7 +31,7 @@ func DefaultConfig() Config {
 		Batch:       64,
 		Weights:     search.WeightsConfig{LearningRate: 0.025, LearningRateMin: 0.001, Momentum: 0.9, WeightDecay: 3e-4, Clip: 5},
 		Arch:        search.ArchConfig{LearningRate: 3e-4, Beta1: 0.5, Beta2: 0.999, WeightDecay: 1e-3},
-		Granularity: nn.Network.String(),
+		Granularity: nn.Edge.String(),
 	}}
 }
 

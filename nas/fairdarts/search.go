@@ -43,7 +43,7 @@ func DefaultConfig() Config {
 			Batch:       128,
 			Weights:     search.WeightsConfig{LearningRate: 0.005, LearningRateMin: 0.001, Momentum: 0.9, WeightDecay: 3e-4, Clip: 5},
 			Arch:        search.ArchConfig{LearningRate: 3e-3, Beta1: 0.9, Beta2: 0.999, WeightDecay: 1e-3},
-			Granularity: nn.Network.String(),
+			Granularity: nn.Edge.String(),
 		},
 		ZeroOneWeight:  DefaultLossWeight,
 		ZeroOneForm:    L2,

@@ -35,7 +35,7 @@ type Config struct {
 	// epochs from 0.
 	DropPath float64 `json:"drop_path"`
 	// Granularity is operation, edge, cell or network. At operation all architectures of a size share executables,
-	// so that many short trainings compile once; network is the fastest step of a long one.
+	// so that many short trainings compile once; on a CPU it is the fastest step as well.
 	Granularity string `json:"granularity"`
 }
 
@@ -53,7 +53,7 @@ func DefaultConfig() Config {
 		Cutout:          16,
 		AuxiliaryWeight: 0.4,
 		DropPath:        0.2,
-		Granularity:     nn.Network.String(),
+		Granularity:     nn.Operation.String(),
 	}
 }
 
