@@ -66,13 +66,13 @@ func events(dir string) int {
 }
 
 // waitFor returns when ready says so; an ended process is ready for anything.
-func waitFor(t *testing.T, done <-chan error, ready func() bool) {
+func waitFor(t *testing.T, done <-chan error, log fmt.Stringer, ready func() bool) {
 	t.Helper()
 	deadline := time.After(5 * time.Minute)
 	for !ready() {
 		select {
 		case err := <-done:
-			t.Fatalf("the search ended before it could be killed: %v", err)
+			t.Fatalf("the search ended before it could be killed: %v\n%s", err, log)
 		case <-deadline:
 			t.Fatal("the search did not get so far in 5 minutes")
 		case <-time.After(200 * time.Microsecond):
@@ -107,7 +107,7 @@ func TestKilledSearchResumes(t *testing.T) {
 			switch point {
 			case 0: // as soon as a run can be resumed at all, long before its first checkpoint
 				what = "at the configuration"
-				waitFor(t, done, func() bool {
+				waitFor(t, done, log, func() bool {
 					_, err := os.Stat(filepath.Join(dir, configFile))
 					return err == nil
 				})
@@ -115,7 +115,7 @@ func TestKilledSearchResumes(t *testing.T) {
 				require.NoError(t, <-done, log)
 			default:
 				what = fmt.Sprintf("%s after event %d of %d", pause, after, total)
-				waitFor(t, done, func() bool { return events(dir) >= after })
+				waitFor(t, done, log, func() bool { return events(dir) >= after })
 				time.Sleep(pause)
 			}
 			_ = cmd.Process.Signal(syscall.SIGKILL)
@@ -150,7 +150,7 @@ func TestInterruptedSearchSaysHowToGoOn(t *testing.T) {
 	require.NoError(t, cmd.Start())
 	done := make(chan error, 1)
 	go func() { done <- cmd.Wait() }()
-	waitFor(t, done, func() bool { return events(dir) >= 9 })
+	waitFor(t, done, log, func() bool { return events(dir) >= 9 })
 
 	// The folder belongs to one process at a time.
 	second, secondLog := command(t, env, "search", "--resume", dir)

@@ -397,6 +397,12 @@ func (p *plan) run(inputs []*tensors.Tensor) (values []*tensors.Tensor, err erro
 	if p.one >= 0 {
 		values[p.one] = p.model.one
 	}
+	// A tensor made on the host moves to the device at its first use, which two blocks at once must not do.
+	for _, t := range append(slices.Clone(inputs), p.model.one) {
+		if _, err := t.Buffer(p.model.engine.backend, 0); err != nil {
+			return nil, fmt.Errorf("moving an input to the device: %w", err)
+		}
+	}
 	r := &run{plan: p, values: values, readers: slices.Clone(p.readers), waits: make([]int, len(p.instructions))}
 	return values, r.all()
 }
