@@ -21,7 +21,7 @@ func TrainConfig(profile string) (train.Config, error) {
 		c.Epochs, c.StepsPerEpoch, c.Batch, c.Cutout = 2, 4, 8, 4
 	case Quick:
 		c.Size.Cells, c.Size.Channels, c.Image = 5, 8, 16
-		c.Epochs, c.StepsPerEpoch, c.Batch, c.Cutout = 6, 50, 32, 8
+		c.Epochs, c.StepsPerEpoch, c.Batch, c.Cutout = 4, 50, 32, 8
 	default:
 		return c, nil
 	}
