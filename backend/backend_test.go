@@ -108,11 +108,11 @@ func numbers(b compute.Backend, shift float64) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	x, err := e.Exec1([][]float32{{1, 2}, {-3, 0.25}})
+	x, err := e.Call1([][]float32{{1, 2}, {-3, 0.25}})
 	if err != nil {
 		return nil, err
 	}
-	if x, err = e.Exec1(x); err != nil {
+	if x, err = e.Call1(x); err != nil {
 		return nil, err
 	}
 	return tensors.MustCopyFlatData[float32](x), nil
@@ -310,7 +310,7 @@ func convolved(t *testing.T, b *Backend) []float32 {
 			flat[i] = float32(i%11)/8 - 0.5
 		}
 	})
-	y, err := e.Exec1(x, kernel)
+	y, err := e.Call1(x, kernel)
 	require.NoError(t, err)
 	return tensors.MustCopyFlatData[float32](y)
 }

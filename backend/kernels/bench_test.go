@@ -25,7 +25,7 @@ func measure(b *testing.B, name string, inputs []shapes.Shape, f func(x []*Node)
 				args[i] = random(uint64(i), s, 0)
 			}
 			step := func() {
-				for _, t := range exec.MustExec(args...) {
+				for _, t := range exec.MustCall(args...) {
 					t.FinalizeAll()
 				}
 			}

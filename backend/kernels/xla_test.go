@@ -144,7 +144,7 @@ func runEach(b compute.Backend, f func(x []*Node) []*Node, sets ...[]*tensors.Te
 			// A copy: a tensor belongs to the backend that it was first used with.
 			args[i] = tensors.FromFlatDataAndDimensions(tensors.MustCopyFlatData[float32](t), t.Shape().Dimensions...)
 		}
-		for _, t := range exec.MustExec(args...) {
+		for _, t := range exec.MustCall(args...) {
 			all[s] = append(all[s], tensors.MustCopyFlatData[float32](t))
 			t.FinalizeAll()
 		}
@@ -463,7 +463,7 @@ func TestManyKernelsEnd(t *testing.T) {
 		x, kernel := random(1, shapes.Make(dtypes.Float32, 4, 24, 24, 16), 0), random(2, shapes.Make(dtypes.Float32, 5, 5, 1, 16), 0)
 		before := backend.CompileStats()
 		for range 5 {
-			for _, out := range exec.MustExec(x, kernel) {
+			for _, out := range exec.MustCall(x, kernel) {
 				out.FinalizeAll()
 			}
 		}
