@@ -52,8 +52,10 @@ type sample struct {
 	Parameters  int    `json:"parameters,omitempty"`
 
 	// FirstCall is the first whole step, compiling and loading included.
-	FirstCall    float64   `json:"first_call_s"`
+	FirstCall float64 `json:"first_call_s"`
+	// Compile is summed over parallel workers, CompileWall the time during which any of them compiled.
 	Compile      float64   `json:"compile_s"`
+	CompileWall  float64   `json:"compile_wall_s"`
 	Load         float64   `json:"load_s"`
 	Compilations int       `json:"compilations"`
 	CacheHits    int       `json:"cache_hits"`

@@ -114,7 +114,7 @@ func (r report) markdown() string {
 			compile, load := "–", "–"
 			if s.Framework == "gonas" {
 				if s.FirstCold > 0 {
-					compile = fmt.Sprintf("%s (%d)", number(s.CompileCold), s.Compilations)
+					compile = fmt.Sprintf("%s, %s summed (%d)", number(s.CompileCold), number(s.CompileSum), s.Compilations)
 				}
 				load = number(s.Load)
 			}

@@ -52,7 +52,8 @@ func standIn(log string, args []string) int {
 		out["step_s"], out["peak_rss_mb"] = []float64{0.3, 0.3, 0.3}, 500.0
 		line = g
 		if len(entries) == 0 {
-			out["compile_s"], out["compilations"], out["first_call_s"] = 5.0, 10, 6.0
+			out["compile_wall_s"], out["compile_s"] = 5.0, 8.0
+			out["compilations"], out["first_call_s"] = 10, 6.0
 			line += " cold"
 			if os.WriteFile(filepath.Join(cache, "entry"), nil, 0o600) != nil {
 				return 3
@@ -130,7 +131,7 @@ func TestBenchInterleavesAndReports(t *testing.T) {
 	text, err := os.ReadFile(files[1])
 	require.NoError(t, err)
 	assert.Equal(t, out.String(), string(text))
-	assert.Contains(t, out.String(), "| gonas edge | 0.30 | 0.30–0.30 | 0.27 | 0.27 | 6.00 | 2.00 | 5.00 (10) | 0.50 | 2.00 | 500 | 500 |")
+	assert.Contains(t, out.String(), "| gonas edge | 0.30 | 0.30–0.30 | 0.27 | 0.27 | 6.00 | 2.00 | 5.00, 8.00 summed (10) | 0.50 | 2.00 | 500 | 500 |")
 }
 
 func TestBenchKeepsWhatItMeasuredBeforeAFailure(t *testing.T) {
@@ -205,13 +206,13 @@ func TestRunRefusesAnotherBatch(t *testing.T) {
 func TestSummarise(t *testing.T) {
 	c := contender{Name: "gonas edge", Framework: "gonas", Variant: "edge", Batch: 16}
 	s := summarise(c, []sample{
-		{Cache: "cold", FirstCall: 9, Compile: 5, Compilations: 10, PeakRSS: 900, Steps: []float64{2, 3}, CPUPerStep: 4},
+		{Cache: "cold", FirstCall: 9, Compile: 8, CompileWall: 5, Compilations: 10, PeakRSS: 900, Steps: []float64{2, 3}, CPUPerStep: 4},
 		{Cache: "cached", FirstCall: 2, Load: 0.5, PeakRSS: 700, Steps: []float64{1, 4}, CPUPerStep: 2},
 		{Cache: "cached", FirstCall: 4, Load: 0.7, Compilations: 1, PeakRSS: 800, Steps: []float64{5}, CPUPerStep: 3},
 	})
 	assert.Equal(t, summary{
 		Name: "gonas edge", Framework: "gonas", Variant: "edge", Batch: 16,
-		Step: 3, Quickest: 1, Slowest: 5, Timed: 5, FirstCold: 9, First: 3, CompileCold: 5, Load: 0.6,
+		Step: 3, Quickest: 1, Slowest: 5, Timed: 5, FirstCold: 9, First: 3, CompileCold: 5, CompileSum: 8, Load: 0.6,
 		Compilations: 10, Recompiled: 1, CPU: 3, Peak: 800, PeakCold: 900,
 	}, s)
 }

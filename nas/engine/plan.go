@@ -273,20 +273,12 @@ func (p *plan) scheduleBackward(weights bool, needs []bool) {
 			}
 			continue
 		}
-		// All gradients, wanted or not: so a kind of block has one executable in whatever step and place. Measured on
-		// DARTS's supernet by edges, that halves the time to compile and adds a tenth to a step.
-		of.weights = c.group != nil && c.group.layout.weights > 0
-		for i, s := range c.in {
-			of.inputs[i] = p.slots[s].DType.IsFloat()
-		}
 		outShapes := make([]shapes.Shape, len(c.out))
 		for i, s := range c.out {
 			outShapes[i] = p.slots[s]
 		}
 		i := instruction{executable: c.block.gradient(p.model.engine, of, outShapes), group: c.group, in: slices.Concat(c.in, cotangents), buffersAt: -1}
-		if of.weights && !weights {
-			i.out = append(i.out, -1)
-		} else if of.weights {
+		if of.weights {
 			slot := p.slot(p.model.engine.vector(c.group.layout.weights))
 			if groupParts[c.group] == nil {
 				groups = append(groups, c.group)
@@ -295,13 +287,10 @@ func (p *plan) scheduleBackward(weights bool, needs []bool) {
 			i.out = append(i.out, slot)
 		}
 		for k, s := range c.in {
-			switch {
-			case of.inputs[k] && needs[s]:
+			if of.inputs[k] {
 				slot := p.slot(p.slots[s])
 				parts[s] = append(parts[s], slot)
 				i.out = append(i.out, slot)
-			case of.inputs[k]:
-				i.out = append(i.out, -1)
 			}
 		}
 		p.instructions = append(p.instructions, i)
