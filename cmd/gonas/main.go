@@ -23,6 +23,7 @@ type cli struct {
 	Doctor  doctorCmd  `cmd:"" help:"Say what was found on this machine, what is missing and the command that brings it."`
 	Cache   cacheCmd   `cmd:"" help:"The cache of compiled programs."`
 	Data    dataCmd    `cmd:"" help:"The data sets."`
+	Zoo     zooCmd     `cmd:"" help:"The published architectures."`
 	Search  searchCmd  `cmd:"" help:"Search for an architecture."`
 	Train   trainCmd   `cmd:"" help:"Train an architecture from scratch and test it."`
 	Repro   reproCmd   `cmd:"" help:"Check the papers' claims: make the runs, decide, verify."`

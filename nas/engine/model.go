@@ -468,6 +468,20 @@ func (m *Model) LoadOptimizerState(o *Optimizer, slots []map[string][]float32, s
 	return nil
 }
 
+// Finalize frees the model's device memory at once; the model must not be used afterwards.
+func (m *Model) Finalize() error {
+	errs := []error{m.one.FinalizeAll()}
+	for _, g := range m.list {
+		if g.weights != nil {
+			errs = append(errs, g.weights.Value.FinalizeAll())
+		}
+		if g.buffers != nil {
+			errs = append(errs, g.buffers.FinalizeAll())
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // Trace makes all blocks and their variables for inputs of these shapes, and compiles nothing.
 func (m *Model) Trace(mode nn.Mode, in ...shapes.Shape) error {
 	if err := exceptions.TryCatch[error](func() { newPlan(m, in, mode) }); err != nil {

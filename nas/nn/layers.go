@@ -234,6 +234,7 @@ func BatchNorm(c *Ctx, name string, x *Node) *Node { return batchNorm(c, name, x
 func batchNorm(c *Ctx, name string, x, gain *Node) *Node {
 	c = c.In(name)
 	g, dtype := x.Graph(), x.DType()
+	c.shared.normalised += int64(x.Shape().Size())
 	channels := x.Shape().Dimensions[x.Rank()-1]
 	vector := shapes.Make(dtype, channels)
 	scale, offset := Ones(g, vector), Zeros(g, vector)

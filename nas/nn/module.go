@@ -171,6 +171,8 @@ type Ctx struct {
 type ctxShared struct {
 	tensors map[string]*graph.Node
 	updates map[string]*graph.Node
+	// normalised counts the elements that batch norms put out.
+	normalised int64
 }
 
 // NewCtx makes the context of a whole block: tensors maps the names of its specs to nodes of their engine

@@ -19,10 +19,11 @@ const (
 	DilConv3x3  = "dil_conv_3x3"
 	DilConv5x5  = "dil_conv_5x5"
 	Conv7x1x1x7 = "conv_7x1_1x7"
+	Noise       = "noise"
 )
 
 // Primitives are all operations that [Primitive] makes.
-var Primitives = []string{None, MaxPool3x3, AvgPool3x3, SkipConnect, SepConv3x3, SepConv5x5, SepConv7x7, DilConv3x3, DilConv5x5, Conv7x1x1x7}
+var Primitives = []string{None, MaxPool3x3, AvgPool3x3, SkipConnect, SepConv3x3, SepConv5x5, SepConv7x7, DilConv3x3, DilConv5x5, Conv7x1x1x7, Noise}
 
 func batchNormSpecs(name string, channels int, affine bool) []Spec {
 	vector := func(n string, buffer bool) Spec {
@@ -99,8 +100,19 @@ func primitive(name string, channels, stride int, affine, poolNorm bool) (op, er
 		return dilConv(channels, 5, stride, affine), nil
 	case Conv7x1x1x7:
 		return conv7x1(channels, stride, affine), nil
+	case Noise:
+		return op{fn: func(_ *Ctx, x, gain *Node) *Node { return times(noise(x, stride), gain) }}, nil
 	}
 	return op{}, fmt.Errorf("unknown operation %q, expected one of %v", name, Primitives)
+}
+
+// noise is the operation of space S4 in R-DARTS (1909.09656) that ignores its input: standard normal numbers of the shape
+// of x at the stride. The official code draws them anew at each call, here each call has the same ones.
+func noise(x *Node, stride int) *Node {
+	d := x.Shape().Clone()
+	d.Dimensions[1], d.Dimensions[2] = (d.Dimensions[1]+stride-1)/stride, (d.Dimensions[2]+stride-1)/stride
+	_, values := RandomNormal(Const(x.Graph(), []uint64{1, 2, 3}), d)
+	return StopGradient(values)
 }
 
 func times(x, gain *Node) *Node {
@@ -220,6 +232,26 @@ func Stem(in, out int) Module {
 	})
 }
 
+// ImageNetStem0 is DARTS's first stem for ImageNet: twice a 3×3 convolution of stride 2 and batch norm, to out/2 and out
+// channels, with ReLU between them. [batch, height, width, in] to [batch, height/4, width/4, out].
+func ImageNetStem0(in, out int) Module {
+	specs := slices.Concat([]Spec{convSpec("0.weight", in, out/2, 3, 3)}, batchNormSpecs("1", out/2, true),
+		[]Spec{convSpec("3.weight", out/2, out, 3, 3)}, batchNormSpecs("4", out, true))
+	return NewLeaf(fmt.Sprintf("imagenet_stem0|%d-%d", in, out), specs, func(c *Ctx, x []*Node) []*Node {
+		y := ReLU(BatchNorm(c, "1", FullConv(x[0], c.Tensor("0.weight"), square(2), square(1))))
+		return []*Node{BatchNorm(c, "4", FullConv(y, c.Tensor("3.weight"), square(2), square(1)))}
+	})
+}
+
+// ImageNetStem1 is the second stem: ReLU, a 3×3 convolution of stride 2, batch norm. [batch, height, width, channels] to
+// [batch, height/2, width/2, channels].
+func ImageNetStem1(channels int) Module {
+	specs := append([]Spec{convSpec("1.weight", channels, channels, 3, 3)}, batchNormSpecs("2", channels, true)...)
+	return NewLeaf(fmt.Sprintf("imagenet_stem1|%d", channels), specs, func(c *Ctx, x []*Node) []*Node {
+		return []*Node{BatchNorm(c, "2", FullConv(ReLU(x[0]), c.Tensor("1.weight"), square(2), square(1)))}
+	})
+}
+
 // Classifier is a global average pool and a linear layer named classifier: [batch, height, width, channels]
 // to [batch, classes].
 func Classifier(channels, classes int) Module {
@@ -283,6 +315,11 @@ func Concat() Module {
 		}
 		return []*Node{Concatenate(in, -1)}
 	})
+}
+
+// Zero is zeros of its input's shape.
+func Zero() Module {
+	return NewLeaf("zero", nil, func(_ *Ctx, in []*Node) []*Node { return []*Node{ZerosLike(in[0])} })
 }
 
 // DropPathModule is [DropPath] as a leaf: inputs x [batch, height, width, channels] and scale [batch].

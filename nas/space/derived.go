@@ -174,6 +174,18 @@ func derivedCell(style string, c arch.Cell, dropPath bool, beforeBefore, before,
 // width, channels] and what the options add. Outputs: logits [batch, classes] and, with the auxiliary head, its
 // logits.
 func Derived(size Size, g arch.Genotype, o DerivedOptions) (nn.Module, error) {
+	return derived(size, g, derivedOptions{DerivedOptions: o})
+}
+
+type derivedOptions struct {
+	DerivedOptions
+	// imageNet takes ImageNet's two stems and auxiliary head, auxiliaryNorm gives that head its second batch norm.
+	imageNet, auxiliaryNorm bool
+	// taps adds the results of the stems and of all cells as last outputs.
+	taps bool
+}
+
+func derived(size Size, g arch.Genotype, o derivedOptions) (nn.Module, error) {
 	if err := size.Validate(); err != nil {
 		return nil, err
 	}
@@ -189,10 +201,19 @@ func Derived(size Size, g arch.Genotype, o DerivedOptions) (nn.Module, error) {
 			return nil, fmt.Errorf("genotype: %s: no node of concat %v can be reached from the cell's inputs", side.name, side.cell.Concat)
 		}
 	}
-	stem := nn.Stem(size.InputChannels, stemMultiplier*size.Channels)
-	children := []nn.Child{{Name: "stem", Module: stem}}
+	channels := size.Channels
+	var children []nn.Child
+	var stems [2]nn.Module
+	beforeBefore, before := stemMultiplier*channels, stemMultiplier*channels
+	if o.imageNet {
+		stems[0], stems[1] = nn.ImageNetStem0(size.InputChannels, channels), nn.ImageNetStem1(channels)
+		children = []nn.Child{{Name: "stem0", Module: stems[0]}, {Name: "stem1", Module: stems[1]}}
+		beforeBefore, before = channels, channels
+	} else {
+		stems[0] = nn.Stem(size.InputChannels, before)
+		children = []nn.Child{{Name: "stem", Module: stems[0]}}
+	}
 	cells := make([]nn.Module, size.Cells)
-	beforeBefore, before, channels := stemMultiplier*size.Channels, stemMultiplier*size.Channels, size.Channels
 	var auxiliary nn.Module
 	for i := range cells {
 		side := sides[0]
@@ -200,7 +221,8 @@ func Derived(size Size, g arch.Genotype, o DerivedOptions) (nn.Module, error) {
 			side = sides[1]
 			channels *= 2
 		}
-		cell, err := derivedCell(g.Style, side.cell, o.DropPath, beforeBefore, before, channels, size.Reduction(i), i > 0 && size.Reduction(i-1))
+		reductionBefore := i > 0 && size.Reduction(i-1) || i == 0 && o.imageNet
+		cell, err := derivedCell(g.Style, side.cell, o.DropPath, beforeBefore, before, channels, size.Reduction(i), reductionBefore)
 		if err != nil {
 			return nil, fmt.Errorf("genotype: %s: %w", side.name, err)
 		}
@@ -209,6 +231,9 @@ func Derived(size Size, g arch.Genotype, o DerivedOptions) (nn.Module, error) {
 		children = append(children, nn.Child{Name: fmt.Sprintf("cells.%d", i), Module: cell})
 		if o.Auxiliary && i == 2*size.Cells/3 {
 			auxiliary = nn.AuxiliaryHead(before, size.Classes)
+			if o.imageNet {
+				auxiliary = nn.ImageNetAuxiliaryHead(before, size.Classes, o.auxiliaryNorm)
+			}
 		}
 	}
 	if auxiliary != nil {
@@ -226,8 +251,17 @@ func Derived(size Size, g arch.Genotype, o DerivedOptions) (nn.Module, error) {
 		if o.DropPath {
 			factors = e.Call("", rows, in[1])
 		}
-		s0 := nn.Call1(e, "stem", stem, in[0])
-		s1 := s0
+		var s0, s1 nn.Value
+		var taps []nn.Value
+		if o.imageNet {
+			s0 = nn.Call1(e, "stem0", stems[0], in[0])
+			s1 = nn.Call1(e, "stem1", stems[1], s0)
+			taps = []nn.Value{s0, s1}
+		} else {
+			s0 = nn.Call1(e, "stem", stems[0], in[0])
+			s1 = s0
+			taps = []nn.Value{s0}
+		}
 		var auxiliaryLogits []nn.Value
 		for i, cell := range cells {
 			cellIn := []nn.Value{s0, s1}
@@ -235,10 +269,15 @@ func Derived(size Size, g arch.Genotype, o DerivedOptions) (nn.Module, error) {
 				cellIn = append(cellIn, e.Call("", rows, factors[i])...)
 			}
 			s0, s1 = s1, nn.Call1(e, fmt.Sprintf("cells.%d", i), cell, cellIn...)
+			taps = append(taps, s1)
 			if auxiliary != nil && i == 2*size.Cells/3 {
 				auxiliaryLogits = e.Call("auxiliary_head", auxiliary, s1)
 			}
 		}
-		return append(e.Call("", head, s1), auxiliaryLogits...)
+		out := append(e.Call("", head, s1), auxiliaryLogits...)
+		if o.taps {
+			out = append(out, taps...)
+		}
+		return out
 	}), nil
 }

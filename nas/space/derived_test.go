@@ -153,11 +153,11 @@ func TestDerivedReference(t *testing.T) {
 		require.NoError(t, err)
 		var f struct {
 			Spec struct {
-				Kind     string         `json:"kind"`
-				Cells    int            `json:"layers"`
-				Channels int            `json:"init_channels"`
-				Classes  int            `json:"classes"`
-				Genotype referenceGenes `json:"genotype"`
+				Kind     string       `json:"kind"`
+				Cells    int          `json:"layers"`
+				Channels int          `json:"init_channels"`
+				Classes  int          `json:"classes"`
+				Genotype golden.Genes `json:"genotype"`
 			} `json:"spec"`
 			Params struct {
 				All     int `json:"all"`
@@ -188,55 +188,6 @@ func TestDerivedReference(t *testing.T) {
 		})
 	}
 	assert.Greater(t, seen, 30)
-}
-
-// referenceGenes reads the two forms in which the reference writes a genotype.
-type referenceGenes struct{ arch.Genotype }
-
-func (g *referenceGenes) UnmarshalJSON(b []byte) error {
-	var raw struct {
-		Normal, Reduce json.RawMessage
-		NormalConcat   []int `json:"normal_concat"`
-		ReduceConcat   []int `json:"reduce_concat"`
-	}
-	if err := json.Unmarshal(b, &raw); err != nil {
-		return err
-	}
-	for _, side := range []struct {
-		raw    json.RawMessage
-		concat []int
-		dst    *arch.Cell
-	}{{raw.Normal, raw.NormalConcat, &g.Normal}, {raw.Reduce, raw.ReduceConcat, &g.Reduce}} {
-		if raw.NormalConcat == nil {
-			g.Style = arch.StyleThreshold
-			var cell struct {
-				Edges  []arch.Edge `json:"edges_op_from_to"`
-				Concat []int       `json:"concat_nodes_in_order"`
-			}
-			if err := json.Unmarshal(side.raw, &cell); err != nil {
-				return err
-			}
-			*side.dst = arch.Cell{Edges: cell.Edges, Concat: cell.Concat}
-			continue
-		}
-		g.Style = arch.StyleDARTS
-		var pairs [][2]json.RawMessage
-		if err := json.Unmarshal(side.raw, &pairs); err != nil {
-			return err
-		}
-		side.dst.Concat = side.concat
-		for i, p := range pairs {
-			e := arch.Edge{To: 2 + i/2}
-			if err := json.Unmarshal(p[0], &e.Op); err != nil {
-				return err
-			}
-			if err := json.Unmarshal(p[1], &e.From); err != nil {
-				return err
-			}
-			side.dst.Edges = append(side.dst.Edges, e)
-		}
-	}
-	return nil
 }
 
 func fillWithGain(t *testing.T, m *engine.Model, gain float64) {

@@ -1,0 +1,212 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/gonas/gonas/backend"
+	"github.com/gonas/gonas/nas/engine"
+	"github.com/gonas/gonas/nas/zoo"
+)
+
+type zooCmd struct {
+	List   zooListCmd   `cmd:"" help:"List the networks with their parameters and multiply-adds."`
+	Show   zooShowCmd   `cmd:"" help:"Print a network's data as JSON."`
+	Count  zooCountCmd  `cmd:"" help:"Count parameters and multiply-adds under every convention."`
+	Export zooExportCmd `cmd:"" help:"Write a network's tensors as safetensors under PyTorch's names."`
+	Check  zooCheckCmd  `cmd:"" help:"Compare networks with files of reference numbers; one line of JSON a file."`
+}
+
+type zooListCmd struct {
+	JSON bool `help:"Print JSON."`
+}
+
+// zooLine is a line of zoo list.
+type zooLine struct {
+	Name        string `json:"name"`
+	Paper       string `json:"paper"`
+	Input       [3]int `json:"input"`
+	Classes     int    `json:"classes"`
+	Params      int    `json:"params"`
+	WithoutHead int    `json:"params_without_auxiliary_head"`
+	MACs        int64  `json:"macs"`
+}
+
+func (c zooListCmd) Run(a *app) error {
+	names, err := zoo.Names()
+	if err != nil {
+		return err
+	}
+	var list []zooLine
+	for _, name := range names {
+		n, err := zoo.Get(name)
+		if err != nil {
+			return err
+		}
+		p, err := n.Params()
+		if err != nil {
+			return err
+		}
+		macs, err := n.MACs(0)
+		if err != nil {
+			return err
+		}
+		list = append(list, zooLine{n.Name, n.Paper, n.Network.Input, n.Network.Classes, p.All, p.WithoutHead(), macs})
+	}
+	if c.JSON {
+		return writeJSON(a.stdout, list)
+	}
+	w := tabwriter.NewWriter(a.stdout, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "NAME\tPAPER\tINPUT\tCLASSES\tPARAMETERS\tWITHOUT HEAD\tMULTIPLY-ADDS")
+	for _, l := range list {
+		fmt.Fprintf(w, "%s\t%s\t%d×%d×%d\t%d\t%.3f M\t%.3f M\t%.1f M\n", l.Name, l.Paper, l.Input[0], l.Input[1], l.Input[2], l.Classes,
+			float64(l.Params)/1e6, float64(l.WithoutHead)/1e6, float64(l.MACs)/1e6)
+	}
+	fmt.Fprintln(w, "nasbench201-INDEX\t2001.00326\t32×32×3\t10\tindex 0 to 15624")
+	fmt.Fprintln(w, "nasbenchmacro-CODE\t2103.11922\t32×32×3\t10\t8 digits from 0 to 2")
+	return w.Flush()
+}
+
+type zooShowCmd struct {
+	Name string `arg:"" help:"Network."`
+}
+
+func (c zooShowCmd) Run(a *app) error {
+	n, err := zoo.Get(c.Name)
+	if err != nil {
+		return err
+	}
+	return writeJSON(a.stdout, n.Entry)
+}
+
+type zooCountCmd struct {
+	Name string `arg:"" help:"Network."`
+	Size int    `help:"Side of the images in pixels (default: the network's own)."`
+	JSON bool   `help:"Print JSON."`
+}
+
+func (c zooCountCmd) Run(a *app) error {
+	n, err := zoo.Get(c.Name)
+	if err != nil {
+		return err
+	}
+	counts, err := n.CountsAt(c.Size)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return writeJSON(a.stdout, map[string]any{"name": n.Name, "counts": counts, "published": n.Published})
+	}
+	w := tabwriter.NewWriter(a.stdout, 0, 4, 2, ' ', 0)
+	for _, convention := range zoo.Conventions {
+		fmt.Fprintf(w, "%s\t%d\t%.3f M\n", convention, counts[convention], float64(counts[convention])/1e6)
+	}
+	for _, p := range n.Published {
+		count, agrees, err := n.Check(p)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(w, "printed %s\t%s M\t%s\n", p.Count, p.Value, verdictOfCount(p, count, agrees))
+	}
+	return w.Flush()
+}
+
+// verdictOfCount says in words whether a printed count holds.
+func verdictOfCount(p zoo.Published, count int64, agrees bool) string {
+	var b strings.Builder
+	switch {
+	case p.Convention == zoo.ConventionNone:
+		fmt.Fprintf(&b, "fits no convention, counted %.3f M", float64(count)/1e6)
+	case agrees:
+		fmt.Fprintf(&b, "agrees: %s", p.Convention)
+	default:
+		fmt.Fprintf(&b, "does not agree: %s gives %.3f M", p.Convention, float64(count)/1e6)
+	}
+	if p.Cut {
+		b.WriteString(", digits cut")
+	}
+	if p.Classes > 0 {
+		fmt.Fprintf(&b, ", %d classes", p.Classes)
+	}
+	fmt.Fprintf(&b, " (%s)", p.Where)
+	return b.String()
+}
+
+type zooExportCmd struct {
+	Name    string  `arg:"" help:"Network."`
+	Out     string  `required:"" help:"File to write."`
+	Weights string  `help:"Take the tensors from this safetensors file."`
+	Seed    uint64  `help:"Seed of fresh weights, where no others are asked for."`
+	Golden  float64 `help:"Fill by the formula of the reference numbers with this gain, 3 for instance."`
+}
+
+func (c zooExportCmd) Run(a *app) error {
+	n, err := zoo.Get(c.Name)
+	if err != nil {
+		return err
+	}
+	var w zoo.Weights
+	switch {
+	case c.Weights != "" && c.Golden != 0:
+		return fmt.Errorf("zoo export: --weights and --golden exclude each other")
+	case c.Weights != "":
+		w, err = n.ReadWeights(c.Weights)
+	case c.Golden != 0:
+		w, err = n.GoldenWeights(c.Golden)
+	default:
+		w, err = n.InitialWeights(c.Seed)
+	}
+	if err != nil {
+		return err
+	}
+	if err := zoo.WriteWeights(c.Out, w); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.stdout, "%s: %d tensors\n", c.Out, len(w))
+	return err
+}
+
+type zooCheckCmd struct {
+	Files []string `arg:"" help:"Files of reference numbers."`
+}
+
+// Run checks all files, and fails at the end if any fell short.
+func (c zooCheckCmd) Run(a *app) error {
+	b, err := backend.Open()
+	if err != nil {
+		return err
+	}
+	e := engine.New(b.Backend)
+	failed := 0
+	for _, file := range c.Files {
+		if a.ctx.Err() != nil {
+			return a.ctx.Err()
+		}
+		r, err := checkFile(e, file)
+		if err != nil {
+			no := false
+			r.OK, r.Problems = &no, append(r.Problems, oneLine(err))
+		}
+		r.File = file
+		if r.OK != nil && !*r.OK {
+			failed++
+		}
+		if err := writeJSONLine(a.stdout, r); err != nil {
+			return err
+		}
+	}
+	if failed > 0 {
+		return fmt.Errorf("zoo check: %d of %d files fall short", failed, len(c.Files))
+	}
+	return nil
+}
+
+func checkFile(e *engine.Engine, file string) (zoo.Result, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return zoo.Result{}, err
+	}
+	return zoo.Check(e, data)
+}

@@ -1,0 +1,171 @@
+package space
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/gonas/gonas/nas/arch"
+	"github.com/gonas/gonas/nas/nn"
+)
+
+// naming holds the names of a chain's tensors.
+type naming struct {
+	stem, last nn.ConvNames
+	// stemTap and lastTap name the stem's and the last convolution's results; stemConvTap the stem's convolution
+	// before its batch norm, where the reference looks at it.
+	stemTap, stemConvTap, lastTap string
+	hidden                        string
+	expand, depthwise, project    nn.ConvNames
+	// separable are the names of a depthwise-separable block.
+	separable [2]nn.ConvNames
+}
+
+func pair(conv, norm string) nn.ConvNames { return nn.ConvNames{Conv: conv, Norm: norm} }
+
+// names of the tensors of a chain; last is the number of its blocks, which torchvision's names count.
+func names(kind string, blocks int) naming {
+	switch kind {
+	case arch.NamingTimm:
+		return naming{
+			stem: pair("conv_stem", "bn1"), stemConvTap: "conv_stem", stemTap: "act1",
+			last: pair("conv_head", "bn2"), lastTap: "act2",
+			expand: pair("conv_pw", "bn1"), depthwise: pair("conv_dw", "bn2"), project: pair("conv_pwl", "bn3"),
+			separable: [2]nn.ConvNames{pair("conv_dw", "bn1"), pair("conv_pw", "bn2")},
+		}
+	case arch.NamingTorchvision:
+		last := fmt.Sprintf("features.%d", blocks+1)
+		return naming{
+			stem: pair("features.0.0", "features.0.1"), stemTap: "features.0",
+			last: pair(last+".0", last+".1"), lastTap: last,
+			expand: pair("conv.0.0", "conv.0.1"), depthwise: pair("conv.1.0", "conv.1.1"), project: pair("conv.2", "conv.3"),
+			separable: [2]nn.ConvNames{pair("conv.0.0", "conv.0.1"), pair("conv.1", "conv.2")},
+		}
+	}
+	n := naming{
+		stem: pair("stem.0", "stem.1"), stemTap: "stem",
+		last: pair("conv_before_pooling.0", "conv_before_pooling.1"), lastTap: "conv_before_pooling", hidden: "conv_head.0",
+		expand: pair("conv1", "bn1"), depthwise: pair("conv2", "bn2"), project: pair("conv3", "bn3"),
+		separable: [2]nn.ConvNames{pair("0", "1"), pair("3", "4")},
+	}
+	return n
+}
+
+// chainBlock is one block: [batch, height, width, in] to [batch, height/stride, width/stride, out]; nil for an identity.
+func chainBlock(b arch.Block, n naming) (nn.Module, error) {
+	switch b.Op {
+	case arch.OpIdentity:
+		return nil, nil
+	case arch.OpProjection:
+		return nn.ConvNorm(pair("conv", "bn"), b.In, b.Out, b.Stride), nil
+	case arch.OpTemporal:
+		return nn.TemporalResidual(b.In, b.Out, b.Kernel, b.Stride), nil
+	}
+	block := nn.Bottleneck{Depthwise: n.separable[0], Project: n.separable[1], In: b.In, Hidden: b.In, Out: b.Out,
+		Kernel: b.Kernel, Stride: b.Stride, Activation: b.Activation, Residual: b.Residual}
+	if b.Op == arch.OpBottleneck {
+		block.Expand, block.Depthwise, block.Project, block.Hidden = n.expand, n.depthwise, n.project, b.Hidden
+	}
+	if s := b.Squeeze; s != nil {
+		block.SqueezeExcite = &nn.SqueezeExciteConfig{Squeeze: s.Squeeze, Excite: s.Excite, Reduced: s.Reduced, Activation: s.Activation, Gate: s.Gate}
+	}
+	return block.Module()
+}
+
+// chain builds a chain of blocks.
+func chain(a arch.Network, o NetworkOptions) (nn.Module, error) {
+	c := a.Chain
+	n := names(c.Naming, len(c.Blocks))
+	stride := [2]int{c.Stem.Stride, c.Stem.Stride}
+	kw := c.Stem.Kernel
+	if a.Input[1] == 1 {
+		kw, stride[1] = 1, 1
+	}
+	stem := nn.Convolution(n.stem.Conv, a.Input[2], c.Stem.Out, c.Stem.Kernel, kw, stride)
+	stemNorm, err := nn.NormAct(n.stem.Norm, c.Stem.Out, c.Stem.Activation)
+	if err != nil {
+		return nil, err
+	}
+	children := []nn.Child{{Module: stem}, {Module: stemNorm}}
+	blocks := make([]nn.Module, len(c.Blocks))
+	for i, b := range c.Blocks {
+		if blocks[i], err = chainBlock(b, n); err != nil {
+			return nil, fmt.Errorf("block %q: %w", b.Name, err)
+		}
+		if blocks[i] != nil {
+			children = append(children, nn.Child{Name: b.Name, Module: blocks[i]})
+		}
+	}
+	channels := c.Blocks[len(c.Blocks)-1].Out
+	var last, lastNorm nn.Module
+	if c.Last.Out > 0 {
+		last = nn.Convolution(n.last.Conv, channels, c.Last.Out, 1, 1, [2]int{1, 1})
+		if lastNorm, err = nn.NormAct(n.last.Norm, c.Last.Out, c.Last.Activation); err != nil {
+			return nil, err
+		}
+		children = append(children, nn.Child{Module: last}, nn.Child{Module: lastNorm})
+		channels = c.Last.Out
+	}
+	dropout := o.Dropout && c.Dropout > 0
+	head, err := nn.PooledClassifier(c.Classifier, n.hidden, channels, c.Hidden.Out, a.Classes, c.Hidden.Activation, !c.NoBias, dropout)
+	if err != nil {
+		return nil, err
+	}
+	children = append(children, nn.Child{Module: head})
+	data, err := json.Marshal(a)
+	if err != nil {
+		return nil, err
+	}
+	return nn.NewComposite(fmt.Sprintf("chain|%s|%+v", data, o), nn.Network, children, func(e nn.Env, in []nn.Value) []nn.Value {
+		var taps []nn.Value
+		tap := func(name string, v nn.Value) {
+			if o.Taps && name != "" {
+				taps = append(taps, v)
+			}
+		}
+		x := nn.Call1(e, "", stem, in[0])
+		tap(n.stemConvTap, x)
+		x = nn.Call1(e, "", stemNorm, x)
+		tap(n.stemTap, x)
+		for i, b := range c.Blocks {
+			if blocks[i] != nil {
+				x = nn.Call1(e, b.Name, blocks[i], x)
+			}
+			tap(b.Name, x)
+		}
+		if last != nil {
+			x = nn.Call1(e, "", lastNorm, nn.Call1(e, "", last, x))
+			tap(n.lastTap, x)
+		}
+		headIn := []nn.Value{x}
+		if dropout {
+			headIn = append(headIn, in[1])
+		}
+		out := e.Call("", head, headIn...)
+		if c.Hidden.Out > 0 {
+			tap("conv_head", out[1])
+		}
+		return append(out[:1:1], taps...)
+	}), nil
+}
+
+// chainTaps are the names of the further outputs of a chain, in order.
+func chainTaps(c *arch.Chain) []string {
+	n := names(c.Naming, len(c.Blocks))
+	list := []string{n.stemConvTap, n.stemTap}
+	for _, b := range c.Blocks {
+		list = append(list, b.Name)
+	}
+	if c.Last.Out > 0 {
+		list = append(list, n.lastTap)
+	}
+	if c.Hidden.Out > 0 {
+		list = append(list, "conv_head")
+	}
+	out := list[:0]
+	for _, name := range list {
+		if name != "" {
+			out = append(out, name)
+		}
+	}
+	return out
+}

@@ -1,0 +1,77 @@
+package space
+
+import (
+	"fmt"
+
+	"github.com/gonas/gonas/nas/arch"
+	"github.com/gonas/gonas/nas/nn"
+)
+
+// NetworkOptions are the parts of a network that only some uses need.
+type NetworkOptions struct {
+	// Auxiliary adds a cell network's auxiliary head, whose logits are the second output.
+	Auxiliary bool
+	// DropPath adds the input of [DerivedOptions].DropPath to a cell network.
+	DropPath bool
+	// Dropout adds an input to a chain that has dropout: the factor of each feature of the classifier's input, 0 or
+	// 1/keep, [batch, [DropoutFeatures]].
+	Dropout bool
+	// Taps adds the results of the stages that [Taps] names as last outputs, [batch, height, width, channels].
+	Taps bool
+}
+
+// Network builds an architecture: images [batch, height, width, channels] and what the options add, to logits [batch,
+// classes] and what the options add.
+func Network(a arch.Network, o NetworkOptions) (nn.Module, error) {
+	if err := a.Validate(); err != nil {
+		return nil, err
+	}
+	switch {
+	case a.Chain != nil:
+		return chain(a, o)
+	case a.Grid != nil:
+		return grid(a, o)
+	}
+	return derived(cellSize(a), a.Cells.Genotype, derivedOptions{
+		DerivedOptions: DerivedOptions{Auxiliary: o.Auxiliary, DropPath: o.DropPath},
+		imageNet:       a.Cells.Stem == arch.StemImageNet, auxiliaryNorm: a.Cells.AuxiliaryNorm, taps: o.Taps,
+	})
+}
+
+func cellSize(a arch.Network) Size {
+	return Size{Cells: a.Cells.Cells, Channels: a.Cells.Channels, Classes: a.Classes, InputChannels: a.Input[2]}
+}
+
+// DropoutFeatures is the width of the dropout input of a network, 0 for none.
+func DropoutFeatures(a arch.Network) int {
+	c := a.Chain
+	switch {
+	case c == nil || c.Dropout == 0:
+		return 0
+	case c.Hidden.Out > 0:
+		return c.Hidden.Out
+	case c.Last.Out > 0:
+		return c.Last.Out
+	}
+	return c.Blocks[len(c.Blocks)-1].Out
+}
+
+// Taps are the names of the stages whose results [NetworkOptions].Taps adds, in order.
+func Taps(a arch.Network) []string {
+	if a.Chain != nil {
+		return chainTaps(a.Chain)
+	}
+	list, cells := []string{"stem"}, 0
+	if a.Grid != nil {
+		cells = 3*a.Grid.Cells + 2
+	} else {
+		cells = a.Cells.Cells
+		if a.Cells.Stem == arch.StemImageNet {
+			list = []string{"stem0", "stem1"}
+		}
+	}
+	for i := range cells {
+		list = append(list, fmt.Sprintf("cells.%d", i))
+	}
+	return list
+}

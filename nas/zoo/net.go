@@ -1,0 +1,227 @@
+package zoo
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/gonas/gonas/backend"
+	"github.com/gonas/gonas/nas/arch"
+	"github.com/gonas/gonas/nas/engine"
+	"github.com/gonas/gonas/nas/nn"
+	"github.com/gonas/gonas/nas/space"
+)
+
+// Net is a network of the zoo. The methods that compute make a backend and a model at their first use; they are not
+// safe for concurrent use.
+type Net struct {
+	Entry
+	// Engine runs the network; nil takes one on the backend that [backend.Open] finds.
+	Engine *engine.Engine
+
+	model *engine.Model
+}
+
+// New makes a network of the zoo's kind from an architecture of your own.
+func New(name string, network arch.Network) (*Net, error) {
+	if err := network.Validate(); err != nil {
+		return nil, err
+	}
+	return &Net{Entry: Entry{Name: name, Network: network}}, nil
+}
+
+// Params are the trainable parameters.
+type Params struct {
+	// All counts the auxiliary head's too, which only training needs.
+	All           int `json:"all"`
+	AuxiliaryHead int `json:"auxiliary_head"`
+}
+
+// WithoutHead leaves the auxiliary head out.
+func (p Params) WithoutHead() int { return p.All - p.AuxiliaryHead }
+
+// Params counts the parameters.
+func (n *Net) Params() (Params, error) {
+	with, err := n.Module(space.NetworkOptions{Auxiliary: n.Network.Cells != nil})
+	if err != nil {
+		return Params{}, err
+	}
+	without, err := n.Module(space.NetworkOptions{})
+	if err != nil {
+		return Params{}, err
+	}
+	p := Params{All: nn.Params(with.Specs())}
+	p.AuxiliaryHead = p.All - nn.Params(without.Specs())
+	return p, nil
+}
+
+// Module builds the network.
+func (n *Net) Module(o space.NetworkOptions) (nn.Module, error) {
+	m, err := space.Network(n.Network, o)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", n.Name, err)
+	}
+	return m, nil
+}
+
+// counter is shared by all networks, so that each kind of block is counted once. It needs no plug-in.
+var counter = sync.OnceValues(func() (*nn.Counter, error) {
+	b, err := backend.OpenWith(backend.Options{Plugin: backend.KindGo})
+	if err != nil {
+		return nil, err
+	}
+	return nn.NewCounter(b.Backend), nil
+})
+
+// Cost counts an evaluation of one image of side×side pixels without the auxiliary head; side 0 takes the network's own
+// size.
+func (n *Net) Cost(side int) (nn.Cost, error) {
+	c, err := counter()
+	if err != nil {
+		return nn.Cost{}, err
+	}
+	m, err := n.Module(space.NetworkOptions{})
+	if err != nil {
+		return nn.Cost{}, err
+	}
+	return c.Count(m, n.imageShape(1, side))
+}
+
+// imageShape is [batch, height, width, channels].
+func (n *Net) imageShape(batch, side int) shapes.Shape {
+	in := n.Network.Input
+	if side > 0 {
+		in[0] = side
+		if in[1] > 1 {
+			in[1] = side
+		}
+	}
+	return shapes.Make(dtypes.Float32, batch, in[0], in[1], in[2])
+}
+
+// MACs are the multiply-adds of convolutions and linear layers for one image of side×side pixels.
+func (n *Net) MACs(side int) (int64, error) {
+	c, err := n.Cost(side)
+	return c.MACs, err
+}
+
+// Counts are the network's counts under every convention, at its own input size.
+func (n *Net) Counts() (map[string]int64, error) { return n.CountsAt(0) }
+
+// CountsAt are the counts for one image of side×side pixels.
+func (n *Net) CountsAt(side int) (map[string]int64, error) {
+	p, err := n.Params()
+	if err != nil {
+		return nil, err
+	}
+	c, err := n.Cost(side)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]int64{
+		ConventionAll: int64(p.All), ConventionWithoutHead: int64(p.WithoutHead()),
+		ConventionMACs: c.MACs, Convention2BN: c.MACs + 2*c.Normalised, Convention4BN: c.MACs + 4*c.Normalised,
+		ConventionPool: c.MACs + c.AveragePooled, ConventionGlobalPool: c.MACs + c.GlobalPooled,
+		Convention4BNPool: c.MACs + 4*c.Normalised + c.AveragePooled + c.GlobalPooled,
+	}, nil
+}
+
+// Equals tells whether a count rounds to the printed digits, or is cut to them where [Published].Cut says so.
+func (p Published) Equals(count int64) bool {
+	want, err := strconv.ParseFloat(p.Value, 64)
+	if err != nil {
+		return false
+	}
+	digits := 0
+	if i := strings.IndexByte(p.Value, '.'); i >= 0 {
+		digits = len(p.Value) - i - 1
+	}
+	scale := math.Pow(10, float64(digits))
+	got := float64(count) / 1e6 * scale
+	if p.Cut {
+		return math.Floor(got) == math.Round(want*scale)
+	}
+	return math.Round(got) == math.Round(want*scale)
+}
+
+// withClasses is the network with another number of classes.
+func (n *Net) withClasses(classes int) *Net {
+	if classes == 0 {
+		return n
+	}
+	other := Net{Entry: n.Entry}
+	other.Network.Classes = classes
+	return &other
+}
+
+// Check tells what the network counts under the convention of a printed number, and whether that agrees.
+func (n *Net) Check(p Published) (count int64, agrees bool, err error) {
+	counts, err := n.withClasses(p.Classes).Counts()
+	if err != nil {
+		return 0, false, err
+	}
+	convention := p.Convention
+	if convention == ConventionNone {
+		convention = ConventionMACs
+		if p.Count == CountParams {
+			convention = ConventionWithoutHead
+		}
+	}
+	count, ok := counts[convention]
+	if !ok {
+		return 0, false, fmt.Errorf("%s: unknown convention %q", n.Name, p.Convention)
+	}
+	return count, p.Equals(count), nil
+}
+
+// Model is the network on the device, in evaluation without the auxiliary head; its tensors are zero until they are
+// loaded.
+func (n *Net) Model() (*engine.Model, error) {
+	if n.model != nil {
+		return n.model, nil
+	}
+	if n.Engine == nil {
+		b, err := backend.Open()
+		if err != nil {
+			return nil, err
+		}
+		n.Engine = engine.New(b.Backend)
+	}
+	m, err := n.Module(space.NetworkOptions{})
+	if err != nil {
+		return nil, err
+	}
+	n.model, err = n.Engine.NewModel(m, nn.Edge)
+	return n.model, err
+}
+
+// Predict returns the logits of images [batch, height, width, channels], [batch][classes].
+func (n *Net) Predict(images *tensors.Tensor) ([][]float32, error) {
+	m, err := n.Model()
+	if err != nil {
+		return nil, err
+	}
+	out, err := m.Run(nn.Mode{}, images)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", n.Name, err)
+	}
+	defer func() { _ = out[0].FinalizeAll() }()
+	flat, err := engine.Values(out[0])
+	if err != nil {
+		return nil, err
+	}
+	logits := make([][]float32, out[0].Shape().Dimensions[0])
+	for i := range logits {
+		logits[i] = make([]float32, n.Network.Classes)
+		for k := range logits[i] {
+			logits[i][k] = float32(flat[i*n.Network.Classes+k])
+		}
+	}
+	return logits, nil
+}
