@@ -75,18 +75,12 @@ type sample struct {
 
 // run starts the contender's command and reads the JSON object that it prints as its last line.
 func (c contender) run(ctx context.Context, log io.Writer) (sample, error) {
-	cmd := exec.CommandContext(ctx, c.Command[0], c.Command[1:]...)
-	cmd.Env = append(append(os.Environ(), allocator...), c.Env...)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, log
-	// An interrupt lets the process end by itself; what does not is killed.
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = 10 * time.Second
 	busy, began := loadAverage(), time.Now()
-	if err := cmd.Run(); err != nil {
-		return sample{}, fmt.Errorf("%s: %s: %w", c.Name, strings.Join(c.Command, " "), err)
+	out, err := c.output(ctx, log)
+	if err != nil {
+		return sample{}, err
 	}
-	s, err := parseSample(out.Bytes())
+	s, err := parseSample(out)
 	if err != nil {
 		return sample{}, fmt.Errorf("%s: %w", c.Name, err)
 	}
@@ -96,6 +90,22 @@ func (c contender) run(ctx context.Context, log io.Writer) (sample, error) {
 	}
 	s.Busy, s.Wall = busy, time.Since(began).Seconds()
 	return s, nil
+}
+
+// output runs the contender's command and returns the last line that it prints.
+func (c contender) output(ctx context.Context, log io.Writer) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, c.Command[0], c.Command[1:]...)
+	cmd.Env = append(append(os.Environ(), allocator...), c.Env...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, log
+	// An interrupt lets the process end by itself; what does not is killed.
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 10 * time.Second
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("%s: %s: %w", c.Name, strings.Join(c.Command, " "), err)
+	}
+	lines := bytes.Split(bytes.TrimSpace(out.Bytes()), []byte("\n"))
+	return lines[len(lines)-1], nil
 }
 
 // parseSample reads the last line of out that is not empty.

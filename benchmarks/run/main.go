@@ -1,7 +1,8 @@
-// Command run compares one bilevel search step of the DARTS supernet with the same network in PyTorch, on this
-// machine and in one run, and writes the result to benchmarks/results:
+// Command run compares one bilevel search step of the DARTS supernet, and the evaluation of four networks of the zoo,
+// with the same networks in PyTorch, on this machine and in one run, and writes the results to benchmarks/results:
 //
 //	go run ./benchmarks/run            (or: make bench)
+//	go run ./benchmarks/run -suite inference
 //
 // It starts processes of all contenders in turn, so that a slow spell of the machine hits them alike. Each
 // granularity of ours starts once with an empty compile cache (cold) and then again with what that left (cached).
@@ -39,6 +40,7 @@ type options struct {
 	Golden        string
 	OursOnly      bool
 	Strict        bool
+	Suites        []string
 }
 
 func main() {
@@ -69,6 +71,7 @@ func parseOptions(args []string, usage io.Writer) (options, error) {
 	batches := f.String("batch", "16,64", "batch sizes")
 	granularities := f.String("granularity", "network,cell,edge", "granularities of ours")
 	formats := f.String("format", "default,channels_last", "memory formats of PyTorch")
+	suites := f.String("suite", "darts-step,inference", "what to compare: darts-step, inference")
 	f.StringVar(&o.Binary, "gonas", "", "our binary (default bin/gonas in the checkout)")
 	f.StringVar(&o.TorchDir, "torch", "", "PyTorch's environment (default .venv-torch in the checkout)")
 	f.StringVar(&o.Out, "out", "", "folder for the results (default benchmarks/results in the checkout)")
@@ -80,6 +83,12 @@ func parseOptions(args []string, usage io.Writer) (options, error) {
 	}
 	if f.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
+	}
+	o.Suites = list(*suites)
+	for _, s := range o.Suites {
+		if !slices.Contains([]string{"darts-step", "inference"}, s) {
+			return o, fmt.Errorf("-suite: expected darts-step or inference, got %q", s)
+		}
 	}
 	o.Granularities, o.Formats = list(*granularities), list(*formats)
 	if o.OursOnly {
@@ -185,6 +194,15 @@ func bench(ctx context.Context, o options, out, log io.Writer) error {
 		} else if text, err := exec.CommandContext(ctx, python, script, "--check", o.Golden).CombinedOutput(); err != nil {
 			return fmt.Errorf("PyTorch's network does not compute the reference numbers: %w\n%s", err, text)
 		}
+	}
+
+	if slices.Contains(o.Suites, "inference") {
+		if err := inference(ctx, o, python, out, log); err != nil {
+			return err
+		}
+	}
+	if !slices.Contains(o.Suites, "darts-step") {
+		return nil
 	}
 
 	caches, err := os.MkdirTemp("", "gonas-bench-")

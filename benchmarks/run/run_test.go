@@ -95,7 +95,7 @@ func standInOptions(t *testing.T, args ...string) (options, string) {
 	require.NoError(t, os.Symlink(self, filepath.Join(dir, "torch", "bin", "python")))
 	log := filepath.Join(dir, "log")
 	t.Setenv("BENCH_STAND_IN_LOG", log)
-	o, err := parseOptions(append([]string{"-gonas", self, "-torch", filepath.Join(dir, "torch"),
+	o, err := parseOptions(append([]string{"-suite", "darts-step", "-gonas", self, "-torch", filepath.Join(dir, "torch"),
 		"-out", filepath.Join(dir, "results"), "-golden", ""}, args...), io.Discard)
 	require.NoError(t, err)
 	return o, log
@@ -241,9 +241,24 @@ func TestBars(t *testing.T) {
 	}
 }
 
+func TestInferenceReport(t *testing.T) {
+	r := inferenceReport{Date: "2026-01-01", Complete: true, Samples: []evaluation{
+		{Framework: "gonas", Granularity: "network", Network: "a", Batch: 2, Calls: []float64{0.1, 0.2, 0.4}},
+		{Framework: "torch", Format: "channels_last", Network: "a", Batch: 2, Calls: []float64{0.2}},
+		{Framework: "gonas", Granularity: "network", Network: "b", Batch: 1, Calls: []float64{1}},
+		{Framework: "torch", Format: "channels_last", Network: "b", Batch: 1, Calls: []float64{0.5}},
+		{Framework: "torch", Format: "default", Network: "b", Batch: 1, Calls: []float64{0.25}},
+		{Framework: "gonas", Granularity: "network", Network: "c", Batch: 1, Calls: []float64{1}},
+	}}
+	text := r.markdown()
+	assert.Contains(t, text, "| a, batch 2 | 10.0 | 10.0 | – | 1.00 | met, goal too |")
+	assert.Contains(t, text, "| b, batch 1 | 1.00 | 2.00 | 4.00 | 0.50 | missed |")
+	assert.Contains(t, text, "| c, batch 1 | 1.00 | – | – | – | not run |")
+}
+
 func TestParseOptionsRefuses(t *testing.T) {
 	for _, args := range []string{"-batch 1", "-batch x", "-granularity layer", "-format nchw", "-rounds 0", "-steps 0",
-		"-threads 0", "-threads 100000", "-batch ,", "-granularity , -ours", "extra"} {
+		"-threads 0", "-suite training", "-threads 100000", "-batch ,", "-granularity , -ours", "extra"} {
 		_, err := parseOptions(strings.Fields(args), io.Discard)
 		assert.Error(t, err, args)
 	}

@@ -10,15 +10,113 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/gomlx/gomlx/core/tensors"
+
 	"github.com/gonas/gonas/backend"
 	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/nas/darts"
 	"github.com/gonas/gonas/nas/engine"
+	"github.com/gonas/gonas/nas/nn"
 	"github.com/gonas/gonas/nas/search"
+	"github.com/gonas/gonas/nas/zoo"
 )
 
 type benchCmd struct {
+	Inference inferenceCmd `cmd:"" help:"Time the evaluation of a network of the zoo."`
 	DartsStep dartsStepCmd `cmd:"" help:"Time the bilevel step of the DARTS supernet: 8 cells, 16 channels, 32×32, both optimizers."`
+}
+
+type inferenceCmd struct {
+	Name        string  `arg:"" help:"Network of the zoo."`
+	Batch       int     `default:"1" help:"Images a call."`
+	Granularity string  `default:"network" help:"Largest part of the network that is compiled as one: edge, cell or network."`
+	Seconds     float64 `default:"5" help:"Time to measure for, at least three calls."`
+	Warmup      int     `default:"3" help:"Calls before the timed ones."`
+	JSON        bool    `help:"Print one line of JSON."`
+}
+
+// inferenceTimes is what the benchmark prints as JSON; benchmarks/run reads it.
+type inferenceTimes struct {
+	Framework   string    `json:"framework"`
+	Version     string    `json:"version"`
+	Backend     string    `json:"backend"`
+	Network     string    `json:"network"`
+	Granularity string    `json:"granularity"`
+	Batch       int       `json:"batch"`
+	Threads     int       `json:"threads"`
+	FirstCall   float64   `json:"first_call_s"`
+	Calls       []float64 `json:"call_s"`
+	PeakRSS     float64   `json:"peak_rss_mb"`
+}
+
+// Run times evaluations of random images, from images on the host to logits on the host.
+func (c inferenceCmd) Run(a *app) error {
+	if c.Batch < 1 || c.Warmup < 1 {
+		return fmt.Errorf("bench inference: expected --batch and --warmup of at least 1, got %d and %d", c.Batch, c.Warmup)
+	}
+	level, err := nn.ParseLevel(c.Granularity)
+	if err != nil {
+		return err
+	}
+	n, err := zoo.Get(c.Name)
+	if err != nil {
+		return err
+	}
+	b, err := backend.Open()
+	if err != nil {
+		return err
+	}
+	n.Engine, n.Granularity = engine.New(b.Backend), &level
+	w, err := n.InitialWeights(1)
+	if err != nil {
+		return err
+	}
+	if err := n.Use(w); err != nil {
+		return err
+	}
+	in := n.Network.Input
+	pixels := make([]float32, c.Batch*in[0]*in[1]*in[2])
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range pixels {
+		pixels[i] = random.Float32()
+	}
+	t := inferenceTimes{Framework: "gonas", Version: buildInfo().Version, Backend: b.Info.Kind + " " + b.Info.PluginVersion, Network: n.Name,
+		Granularity: c.Granularity, Batch: c.Batch, Threads: runtime.NumCPU()}
+	call := func() (float64, error) {
+		start := time.Now()
+		x := tensors.FromFlatDataAndDimensions(pixels, c.Batch, in[0], in[1], in[2])
+		_, err := n.Predict(x)
+		if err == nil {
+			err = x.FinalizeAll()
+		}
+		return time.Since(start).Seconds(), err
+	}
+	for i := range c.Warmup {
+		seconds, err := call()
+		if err != nil {
+			return err
+		}
+		if i == 0 {
+			t.FirstCall = seconds
+		}
+	}
+	for began := time.Now(); len(t.Calls) < 3 || time.Since(began).Seconds() < c.Seconds; {
+		if a.ctx.Err() != nil {
+			return a.ctx.Err()
+		}
+		seconds, err := call()
+		if err != nil {
+			return err
+		}
+		t.Calls = append(t.Calls, seconds)
+	}
+	t.PeakRSS = peakRSS()
+	if c.JSON {
+		return writeJSONLine(a.stdout, t)
+	}
+	_, err = fmt.Fprintf(a.stdout, "%s, %s by %s, batch %d, %d threads: first call %.2f s, then %.1f images/s, peak %.0f MiB\n",
+		t.Backend, c.Name, c.Granularity, c.Batch, t.Threads, t.FirstCall, float64(c.Batch)/median(t.Calls), t.PeakRSS)
+	return err
 }
 
 type dartsStepCmd struct {

@@ -24,6 +24,8 @@ type Net struct {
 	Entry
 	// Engine runs the network; nil takes one on the backend that [backend.Open] finds.
 	Engine *engine.Engine
+	// Granularity is the largest part that is compiled as one; nil takes the whole network, which evaluates fastest.
+	Granularity *nn.Level
 
 	model *engine.Model
 }
@@ -197,7 +199,11 @@ func (n *Net) Model() (*engine.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	n.model, err = n.Engine.NewModel(m, nn.Edge)
+	level := nn.Network
+	if n.Granularity != nil {
+		level = *n.Granularity
+	}
+	n.model, err = n.Engine.NewModel(m, level)
 	return n.model, err
 }
 
