@@ -1,20 +1,25 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/gonas/gonas/backend"
 	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/zoo"
+	"github.com/gonas/gonas/plots"
+	"github.com/gonas/gonas/repro/evidence"
 )
 
 type zooCmd struct {
 	List   zooListCmd   `cmd:"" help:"List the networks with their parameters and multiply-adds."`
 	Show   zooShowCmd   `cmd:"" help:"Print a network's data as JSON."`
 	Count  zooCountCmd  `cmd:"" help:"Count parameters and multiply-adds under every convention."`
+	Draw   zooDrawCmd   `cmd:"" help:"Draw a network's cells or blocks."`
 	Export zooExportCmd `cmd:"" help:"Write a network's tensors as safetensors under PyTorch's names."`
 	Check  zooCheckCmd  `cmd:"" help:"Compare networks with files of reference numbers; one line of JSON a file."`
 }
@@ -134,6 +139,37 @@ func verdictOfCount(p zoo.Published, count int64, agrees bool) string {
 	return b.String()
 }
 
+type zooDrawCmd struct {
+	Name string  `arg:"" help:"Network."`
+	Out  string  `required:"" help:"File to write; its ending, .svg or .png, is the format."`
+	DPI  float64 `default:"144" help:"Resolution of a PNG."`
+}
+
+func (c zooDrawCmd) Run(a *app) error {
+	n, err := zoo.Get(c.Name)
+	if err != nil {
+		return err
+	}
+	drawing := plots.Network(n.Network, n.Name)
+	var picture bytes.Buffer
+	switch ending := strings.ToLower(filepath.Ext(c.Out)); ending {
+	case ".svg":
+		err = drawing.WriteSVG(&picture)
+	case ".png":
+		err = drawing.WritePNG(&picture, c.DPI)
+	default:
+		return fmt.Errorf("zoo draw --out %s: expected a name ending in .svg or .png, got %q", c.Out, ending)
+	}
+	if err != nil {
+		return err
+	}
+	if err := evidence.WriteFile(c.Out, picture.Bytes()); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(a.stdout, c.Out)
+	return err
+}
+
 type zooExportCmd struct {
 	Name    string  `arg:"" help:"Network."`
 	Out     string  `required:"" help:"File to write."`
@@ -169,11 +205,16 @@ func (c zooExportCmd) Run(a *app) error {
 }
 
 type zooCheckCmd struct {
-	Files []string `arg:"" help:"Files of reference numbers."`
+	Files   []string `arg:"" help:"Files of reference numbers."`
+	Weights string   `help:"Take the tensors from this safetensors file instead of the formula; one file of numbers then."`
+	Gain    float64  `default:"3" help:"Which of the file's evaluations --weights belongs to."`
 }
 
 // Run checks all files, and fails at the end if any fell short.
 func (c zooCheckCmd) Run(a *app) error {
+	if c.Weights != "" && len(c.Files) != 1 {
+		return fmt.Errorf("zoo check --weights: expected one file, got %d", len(c.Files))
+	}
 	b, err := backend.Open()
 	if err != nil {
 		return err
@@ -184,7 +225,7 @@ func (c zooCheckCmd) Run(a *app) error {
 		if a.ctx.Err() != nil {
 			return a.ctx.Err()
 		}
-		r, err := checkFile(e, file)
+		r, err := c.check(e, file)
 		if err != nil {
 			no := false
 			r.OK, r.Problems = &no, append(r.Problems, oneLine(err))
@@ -203,10 +244,13 @@ func (c zooCheckCmd) Run(a *app) error {
 	return nil
 }
 
-func checkFile(e *engine.Engine, file string) (zoo.Result, error) {
+func (c zooCheckCmd) check(e *engine.Engine, file string) (zoo.Result, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return zoo.Result{}, err
+	}
+	if c.Weights != "" {
+		return zoo.CheckWeights(e, data, c.Weights, c.Gain)
 	}
 	return zoo.Check(e, data)
 }

@@ -168,6 +168,9 @@ func Write(path string, f File) (err error) {
 			return err
 		}
 	}
+	if err = tmp.Chmod(0o644); err != nil {
+		return err
+	}
 	if err = tmp.Sync(); err != nil {
 		return err
 	}

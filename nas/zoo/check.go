@@ -36,7 +36,15 @@ type Result struct {
 
 // Check builds the network of a file of reference numbers, fills it by the formula, and compares what the file holds:
 // parameters, multiply-adds, logits, auxiliary logits and intermediate results.
-func Check(e *engine.Engine, data []byte) (Result, error) {
+func Check(e *engine.Engine, data []byte) (Result, error) { return check(e, data, "", 0) }
+
+// CheckWeights is [Check] of the evaluation whose weights have this gain, with the tensors of a safetensors file in
+// place of the formula's.
+func CheckWeights(e *engine.Engine, data []byte, weights string, gain float64) (Result, error) {
+	return check(e, data, weights, gain)
+}
+
+func check(e *engine.Engine, data []byte, weights string, gain float64) (Result, error) {
 	ref, err := golden.ReadReference(data)
 	if errors.Is(err, golden.ErrNoNetwork) {
 		return Result{Skipped: err.Error()}, nil
@@ -70,8 +78,16 @@ func Check(e *engine.Engine, data []byte) (Result, error) {
 	}
 	f := forwarder{net: net, engine: e, auxiliary: ref.Network.Cells != nil}
 	r.MaxRelErr = map[string]float64{}
+	if weights != "" {
+		if f.weights, err = net.ReadWeights(weights); err != nil {
+			return r, err
+		}
+	}
 	for _, field := range sortedKeys(ref.Forwards) {
 		want := ref.Forwards[field]
+		if weights != "" && want.Gain != gain {
+			continue
+		}
 		worst, where, err := f.compare(want)
 		if err != nil {
 			return r, fmt.Errorf("%s: %w", field, err)
@@ -83,6 +99,9 @@ func Check(e *engine.Engine, data []byte) (Result, error) {
 	}
 	if err := f.close(); err != nil {
 		return r, err
+	}
+	if len(r.MaxRelErr) == 0 {
+		return r, fmt.Errorf("no forward has weight_gain_W %g", gain)
 	}
 	ok := len(r.Problems) == 0
 	r.OK = &ok
@@ -103,7 +122,9 @@ type forwarder struct {
 	net       *Net
 	engine    *engine.Engine
 	auxiliary bool
-	model     *engine.Model
+	// weights take the place of the formula's, where set.
+	weights Weights
+	model   *engine.Model
 }
 
 func (f *forwarder) close() error {
@@ -126,7 +147,17 @@ func (f *forwarder) run(gain float64, name string, shape []int) (logits, auxilia
 	}
 	state := map[string][]float64{}
 	for _, s := range f.model.Specs() {
-		state[s.Name] = golden.Tensor(s.Name, s.Shape, gain)
+		if f.weights == nil {
+			state[s.Name] = golden.Tensor(s.Name, s.Shape, gain)
+			continue
+		}
+		values, err := f.weights[s.Name].Float32()
+		if err != nil {
+			return nil, nil, nil, fmt.Errorf("tensor %q: %w", s.Name, err)
+		}
+		for _, v := range values {
+			state[s.Name] = append(state[s.Name], float64(v))
+		}
 	}
 	if err := f.model.LoadFloat64(state); err != nil {
 		return nil, nil, nil, err

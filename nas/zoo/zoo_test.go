@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,6 +22,8 @@ import (
 	"github.com/gonas/gonas/nas/arch"
 	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/golden"
+	"github.com/gonas/gonas/nas/nn"
+	"github.com/gonas/gonas/nas/safetensors"
 	"github.com/gonas/gonas/nas/space"
 )
 
@@ -403,5 +406,74 @@ func TestNASBench201(t *testing.T) {
 		require.NoError(t, err)
 		assert.Len(t, logits, 2)
 		assert.Len(t, logits[0], 10)
+	}
+}
+
+// A file of tensors gives the reference's logits, and comes back bit for bit.
+func TestWeightsRoundTrip(t *testing.T) {
+	e := newEngine(t)
+	data, err := os.ReadFile("testdata/golden/FairDARTS_g.json")
+	require.NoError(t, err)
+	n := get(t, "fairdarts-g")
+	w, err := n.GoldenWeights(4)
+	require.NoError(t, err)
+	w["stem.1.num_batches_tracked"] = safetensors.FromInt64([]int{}, []int64{7})
+	path := filepath.Join(t.TempDir(), "w.safetensors")
+	require.NoError(t, WriteWeights(path, w))
+	back, err := n.ReadWeights(path)
+	require.NoError(t, err)
+	assert.Equal(t, w, back)
+	r, err := CheckWeights(e, data, path, 4)
+	require.NoError(t, err)
+	assert.Empty(t, r.Problems)
+	assert.Len(t, r.MaxRelErr, 1)
+	r, err = CheckWeights(e, data, path, 3)
+	require.NoError(t, err)
+	assert.NotEmpty(t, r.Problems, "other weights than the file's")
+	_, err = CheckWeights(e, data, path, 5)
+	assert.ErrorContains(t, err, "no forward has weight_gain_W 5")
+}
+
+func TestReadWeightsRefuses(t *testing.T) {
+	n := get(t, "fairdarts-g")
+	path := filepath.Join(t.TempDir(), "w.safetensors")
+	for message, change := range map[string]func(Weights){
+		`missing tensor "stem.0.weight", shape [108 3 3 3]`:                      func(w Weights) { delete(w, "stem.0.weight") },
+		`missing tensor "auxiliary_head.features.2.weight", shape [128 576 1 1]`: func(w Weights) { delete(w, "auxiliary_head.features.2.weight") },
+		`unexpected tensor "stem.2.weight", shape [1]`:                           func(w Weights) { w["stem.2.weight"] = safetensors.FromFloat32([]int{1}, []float32{1}) },
+		`tensor "classifier.bias": expected shape [10], got [2]`:                 func(w Weights) { w["classifier.bias"] = safetensors.FromFloat32([]int{2}, []float32{1, 2}) },
+	} {
+		w, err := n.InitialWeights(1)
+		require.NoError(t, err)
+		change(w)
+		require.NoError(t, WriteWeights(path, w))
+		_, err = n.ReadWeights(path)
+		require.ErrorContains(t, err, message)
+		assert.ErrorContains(t, err, path)
+	}
+	w, err := n.InitialWeights(1)
+	require.NoError(t, err)
+	for name := range w {
+		if strings.HasPrefix(name, "auxiliary_head.") || strings.HasSuffix(name, "num_batches_tracked") {
+			delete(w, name)
+		}
+	}
+	require.NoError(t, WriteWeights(path, w))
+	_, err = n.ReadWeights(path)
+	assert.NoError(t, err, "the auxiliary head and the counters may be absent")
+}
+
+// A network with the operation noise runs, though its numbers are not the official code's.
+func TestNoiseNetworkRuns(t *testing.T) {
+	n := get(t, "dartsminus-cifar10-s4-0")
+	level := nn.Edge
+	n.Engine, n.Granularity = newEngine(t), &level
+	w, err := n.InitialWeights(1)
+	require.NoError(t, err)
+	require.NoError(t, n.Use(w))
+	logits, err := n.Predict(tensors.FromShape(shapes.Make(dtypes.Float32, 1, 32, 32, 3)))
+	require.NoError(t, err)
+	for _, v := range logits[0] {
+		assert.False(t, math.IsNaN(float64(v)))
 	}
 }
