@@ -19,6 +19,7 @@ type zooCmd struct {
 	List   zooListCmd   `cmd:"" help:"List the networks with their parameters and multiply-adds."`
 	Show   zooShowCmd   `cmd:"" help:"Print a network's data as JSON."`
 	Count  zooCountCmd  `cmd:"" help:"Count parameters and multiply-adds under every convention."`
+	Doc    zooDocCmd    `cmd:"" help:"Print the table of all networks that docs/zoo.md holds."`
 	Draw   zooDrawCmd   `cmd:"" help:"Draw a network's cells or blocks."`
 	Export zooExportCmd `cmd:"" help:"Write a network's tensors as safetensors under PyTorch's names."`
 	Check  zooCheckCmd  `cmd:"" help:"Compare networks with files of reference numbers; one line of JSON a file."`
@@ -109,25 +110,25 @@ func (c zooCountCmd) Run(a *app) error {
 		fmt.Fprintf(w, "%s\t%d\t%.3f M\n", convention, counts[convention], float64(counts[convention])/1e6)
 	}
 	for _, p := range n.Published {
-		count, agrees, err := n.Check(p)
+		checked, err := n.Check(p)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(w, "printed %s\t%s M\t%s\n", p.Count, p.Value, verdictOfCount(p, count, agrees))
+		fmt.Fprintf(w, "printed %s\t%s M\t%s\n", p.Count, p.Value, verdictOfCount(p, checked))
 	}
 	return w.Flush()
 }
 
 // verdictOfCount says in words whether a printed count holds.
-func verdictOfCount(p zoo.Published, count int64, agrees bool) string {
+func verdictOfCount(p zoo.Published, c zoo.Checked) string {
 	var b strings.Builder
 	switch {
 	case p.Convention == zoo.ConventionNone:
-		fmt.Fprintf(&b, "fits no convention, counted %.3f M", float64(count)/1e6)
-	case agrees:
+		fmt.Fprintf(&b, "fits no convention; nearest is %s, %.3f M", c.Convention, float64(c.Count)/1e6)
+	case c.Agrees:
 		fmt.Fprintf(&b, "agrees: %s", p.Convention)
 	default:
-		fmt.Fprintf(&b, "does not agree: %s gives %.3f M", p.Convention, float64(count)/1e6)
+		fmt.Fprintf(&b, "does not agree: %s gives %.3f M", p.Convention, float64(c.Count)/1e6)
 	}
 	if p.Cut {
 		b.WriteString(", digits cut")
@@ -137,6 +138,16 @@ func verdictOfCount(p zoo.Published, count int64, agrees bool) string {
 	}
 	fmt.Fprintf(&b, " (%s)", p.Where)
 	return b.String()
+}
+
+type zooDocCmd struct{}
+
+func (zooDocCmd) Run(a *app) error {
+	text, err := zoo.Document()
+	if err == nil {
+		_, err = fmt.Fprint(a.stdout, text)
+	}
+	return err
 }
 
 type zooDrawCmd struct {

@@ -130,14 +130,15 @@ func (n *Net) CountsAt(side int) (map[string]int64, error) {
 		ConventionAll: int64(p.All), ConventionWithoutHead: int64(p.WithoutHead()),
 		ConventionMACs: c.MACs, Convention2BN: c.MACs + 2*c.Normalised, Convention4BN: c.MACs + 4*c.Normalised,
 		ConventionPool: c.MACs + c.AveragePooled, ConventionGlobalPool: c.MACs + c.GlobalPooled,
+		Convention2BNPool: c.MACs + 2*c.Normalised + c.AveragePooled + c.GlobalPooled,
 		Convention4BNPool: c.MACs + 4*c.Normalised + c.AveragePooled + c.GlobalPooled,
 	}, nil
 }
 
 // Equals tells whether a count rounds to the printed digits, or is cut to them where [Published].Cut says so.
 func (p Published) Equals(count int64) bool {
-	want, err := strconv.ParseFloat(p.Value, 64)
-	if err != nil {
+	want, ok := p.number()
+	if !ok {
 		return false
 	}
 	digits := 0
@@ -152,6 +153,12 @@ func (p Published) Equals(count int64) bool {
 	return math.Round(got) == math.Round(want*scale)
 }
 
+// number is the printed value, in millions.
+func (p Published) number() (float64, bool) {
+	v, err := strconv.ParseFloat(p.Value, 64)
+	return v, err == nil
+}
+
 // withClasses is the network with another number of classes.
 func (n *Net) withClasses(classes int) *Net {
 	if classes == 0 {
@@ -162,24 +169,47 @@ func (n *Net) withClasses(classes int) *Net {
 	return &other
 }
 
-// Check tells what the network counts under the convention of a printed number, and whether that agrees.
-func (n *Net) Check(p Published) (count int64, agrees bool, err error) {
+// Checked is a printed number beside the network's own.
+type Checked struct {
+	// Count is the network's under Convention, which is the nearest one where the printed number names none.
+	Count      int64
+	Convention string
+	// Agrees tells whether the count has the printed digits; a number that names no convention never agrees.
+	Agrees bool
+}
+
+// Check counts the network under the convention of a printed number.
+func (n *Net) Check(p Published) (Checked, error) {
 	counts, err := n.withClasses(p.Classes).Counts()
 	if err != nil {
-		return 0, false, err
+		return Checked{}, err
 	}
-	convention := p.Convention
-	if convention == ConventionNone {
-		convention = ConventionMACs
-		if p.Count == CountParams {
-			convention = ConventionWithoutHead
+	if p.Convention != ConventionNone {
+		count, ok := counts[p.Convention]
+		if !ok {
+			return Checked{}, fmt.Errorf("%s: unknown convention %q", n.Name, p.Convention)
+		}
+		return Checked{count, p.Convention, p.Equals(count)}, nil
+	}
+	printed, ok := p.number()
+	if !ok {
+		return Checked{}, fmt.Errorf("%s: printed value %q is not a number", n.Name, p.Value)
+	}
+	var best Checked
+	for _, convention := range p.conventions() {
+		if d := math.Abs(float64(counts[convention]) - printed*1e6); best.Convention == "" || d < math.Abs(float64(best.Count)-printed*1e6) {
+			best = Checked{Count: counts[convention], Convention: convention}
 		}
 	}
-	count, ok := counts[convention]
-	if !ok {
-		return 0, false, fmt.Errorf("%s: unknown convention %q", n.Name, p.Convention)
+	return best, nil
+}
+
+// conventions are those that may hold for the number: the first two of [Conventions] count parameters.
+func (p Published) conventions() []string {
+	if p.Count == CountParams {
+		return Conventions[:2]
 	}
-	return count, p.Equals(count), nil
+	return Conventions[2:]
 }
 
 // Model is the network on the device, in evaluation without the auxiliary head; its tensors are zero until they are

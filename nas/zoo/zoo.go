@@ -52,6 +52,8 @@ const (
 	Convention4BN = "conv and linear, 4 x batch norm"
 	// ConventionPool adds 1 for each element that an average pool puts out, as thop does.
 	ConventionPool = "conv and linear, average pools"
+	// Convention2BNPool is thop's whole count in evaluation mode.
+	Convention2BNPool = "conv and linear, 2 x batch norm, all pools"
 	// Convention4BNPool is thop's whole count in training mode: batch norm and the global pools' sums as well.
 	Convention4BNPool = "conv and linear, 4 x batch norm, all pools"
 	// ConventionGlobalPool adds the sums of the global pools alone.
@@ -61,7 +63,7 @@ const (
 )
 
 // Conventions lists those that [Net.Counts] computes, in the order to show them.
-var Conventions = []string{ConventionAll, ConventionWithoutHead, ConventionMACs, ConventionPool, ConventionGlobalPool, Convention2BN, Convention4BN, Convention4BNPool}
+var Conventions = []string{ConventionAll, ConventionWithoutHead, ConventionMACs, ConventionPool, ConventionGlobalPool, Convention2BN, Convention4BN, Convention2BNPool, Convention4BNPool}
 
 // Published is one count as its source prints it.
 type Published struct {
