@@ -43,19 +43,10 @@ type BatchConfig struct {
 // Batches cuts images into batches. What it returns depends on (Seed, epoch, step) only; it may be
 // used by several goroutines.
 type Batches struct {
-	images  *Images
-	config  BatchConfig
-	indices []int
-	table   [][256]float32
-	steps   int
-
-	mu     sync.Mutex
-	orders [2]epochOrder // the last two epochs: a prefetcher runs ahead into the next one
-}
-
-type epochOrder struct {
-	epoch int
-	order []int
+	images *Images
+	config BatchConfig
+	table  [][256]float32
+	schedule
 }
 
 // NewBatches checks the configuration against the images. It is an error if an index is out of
@@ -67,35 +58,16 @@ func NewBatches(images *Images, config BatchConfig) (*Batches, error) {
 	if err := images.Validate(); err != nil {
 		return nil, fmt.Errorf("batches: %w", err)
 	}
-	if config.BatchSize < 1 {
-		return nil, fmt.Errorf("batches of %s: BatchSize is %d, expected at least 1", images.Name, config.BatchSize)
-	}
 	if err := config.Augment.validate(images.Channels); err != nil {
 		return nil, fmt.Errorf("batches of %s: %w", images.Name, err)
 	}
 	config.Augment.Mean, config.Augment.Std = slices.Clone(config.Augment.Mean), slices.Clone(config.Augment.Std)
-	indices := slices.Clone(config.Indices)
-	if config.Indices == nil {
-		indices = make([]int, images.N)
-		for i := range indices {
-			indices[i] = i
-		}
+	b := &Batches{images: images, config: config, table: config.Augment.table(images.Channels)}
+	if err := b.schedule.set(images.Name, images.N, config.BatchSize, config.Indices, config.DropLast); err != nil {
+		return nil, err
 	}
-	config.Indices = indices
-	for at, i := range indices {
-		if i < 0 || i >= images.N {
-			return nil, fmt.Errorf("batches of %s: Indices[%d] is %d, expected 0 to %d", images.Name, at, i, images.N-1)
-		}
-	}
-	b := &Batches{images: images, config: config, indices: indices, table: config.Augment.table(images.Channels)}
-	b.steps = len(indices) / config.BatchSize
-	if !config.DropLast && len(indices)%config.BatchSize != 0 {
-		b.steps++
-	}
-	if b.steps == 0 {
-		return nil, fmt.Errorf("batches of %s: %d images make no batch of %d", images.Name, len(indices), config.BatchSize)
-	}
-	b.orders = [2]epochOrder{{epoch: -1}, {epoch: -1}}
+	b.shuffle, b.seed = config.Shuffle, config.Seed
+	b.config.Indices = b.indices
 	return b, nil
 }
 
@@ -121,20 +93,10 @@ func (b *Batches) At(epoch, step int) (x []float32, y []int32) {
 	return b.fill(epoch, step, nil, nil)
 }
 
-// normal brings step into 0..Steps()-1.
-func (b *Batches) normal(epoch, step int) (int, int) {
-	over := step / b.steps
-	if step%b.steps < 0 {
-		over--
-	}
-	return epoch + over, step - over*b.steps
-}
-
 // fill is At into buffers, which are used where they are large enough.
 func (b *Batches) fill(epoch, step int, x []float32, y []int32) ([]float32, []int32) {
 	epoch, step = b.normal(epoch, step)
-	order := b.order(epoch)
-	order = order[step*b.config.BatchSize : min((step+1)*b.config.BatchSize, len(order))]
+	order := b.batch(epoch, step)
 	im := b.images
 	size := im.imageSize()
 	x = slices.Grow(x[:0], len(order)*size)[:len(order)*size]
@@ -150,22 +112,87 @@ func (b *Batches) fill(epoch, step int, x []float32, y []int32) ([]float32, []in
 	return x, y
 }
 
-// order returns the indices of an epoch in their order; nobody may change it.
-func (b *Batches) order(epoch int) []int {
-	if !b.config.Shuffle {
-		return b.indices
+// fillBatch is fill for a [Prefetcher]; it does not fail.
+func (b *Batches) fillBatch(epoch, step int, x []float32, y []int32) ([]float32, []int32, error) {
+	x, y = b.fill(epoch, step, x, y)
+	return x, y, nil
+}
+
+// schedule says which images make which batch.
+type schedule struct {
+	indices     []int
+	size, steps int
+	shuffle     bool
+	seed        uint64
+
+	mu     sync.Mutex
+	orders [2]epochOrder // the last two epochs: a prefetcher runs ahead into the next one
+}
+
+type epochOrder struct {
+	epoch int
+	order []int
+}
+
+// set cuts the n images of a name, or those of indices, into batches of a size.
+func (s *schedule) set(name string, n, size int, indices []int, dropLast bool) error {
+	if size < 1 {
+		return fmt.Errorf("batches of %s: BatchSize is %d, expected at least 1", name, size)
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, o := range b.orders {
+	s.indices, s.size = slices.Clone(indices), size
+	if indices == nil {
+		s.indices = make([]int, n)
+		for i := range s.indices {
+			s.indices[i] = i
+		}
+	}
+	for at, i := range s.indices {
+		if i < 0 || i >= n {
+			return fmt.Errorf("batches of %s: Indices[%d] is %d, expected 0 to %d", name, at, i, n-1)
+		}
+	}
+	s.steps = len(s.indices) / size
+	if !dropLast && len(s.indices)%size != 0 {
+		s.steps++
+	}
+	if s.steps == 0 {
+		return fmt.Errorf("batches of %s: %d images make no batch of %d", name, len(s.indices), size)
+	}
+	s.orders = [2]epochOrder{{epoch: -1}, {epoch: -1}}
+	return nil
+}
+
+// normal brings step into 0..steps-1.
+func (s *schedule) normal(epoch, step int) (int, int) {
+	over := step / s.steps
+	if step%s.steps < 0 {
+		over--
+	}
+	return epoch + over, step - over*s.steps
+}
+
+// batch returns the indices of a batch; nobody may change it. step lies in 0..steps-1.
+func (s *schedule) batch(epoch, step int) []int {
+	order := s.order(epoch)
+	return order[step*s.size : min((step+1)*s.size, len(order))]
+}
+
+// order returns the indices of an epoch in their order; nobody may change it.
+func (s *schedule) order(epoch int) []int {
+	if !s.shuffle {
+		return s.indices
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, o := range s.orders {
 		if o.order != nil && o.epoch == epoch {
 			return o.order
 		}
 	}
 	var pcg rand.PCG
-	seedPCG(&pcg, streamShuffle, b.config.Seed, epoch, 0)
-	order := slices.Clone(b.indices)
+	seedPCG(&pcg, streamShuffle, s.seed, epoch, 0)
+	order := slices.Clone(s.indices)
 	rand.New(&pcg).Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
-	b.orders[0], b.orders[1] = b.orders[1], epochOrder{epoch, order}
+	s.orders[0], s.orders[1] = s.orders[1], epochOrder{epoch, order}
 	return order
 }

@@ -6,6 +6,10 @@
 // index, so a run is resumed from (seed, epoch, step) alone and does not depend on the number of
 // goroutines.
 //
+// CIFAR's images are kept in memory ([Images], [Batches]); those of ImageNet are listed by
+// [OpenImageFolder] and decoded, scaled and cropped as they are needed ([ImageBatches]), with the
+// pixels that Pillow and torchvision would give. A [Prefetcher] makes batches of either ahead.
+//
 // Data folders are found by [ResolveDir]; [Load] opens a data set by name. [Embedded] needs no
 // folder: a small class-balanced part of CIFAR-10 travels in the binary.
 package datasets

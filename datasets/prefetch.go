@@ -18,15 +18,31 @@ type PrefetchConfig struct {
 	Epoch, Step int
 }
 
+// BatchSource is what a [Prefetcher] makes batches of: [Batches] or [ImageBatches].
+type BatchSource interface {
+	// Steps is the number of batches an epoch.
+	Steps() int
+	// Len is the number of images that take part.
+	Len() int
+	// Shape is the shape of a full batch, [batch, height, width, channels].
+	Shape() [4]int
+	// Classes is the number of classes.
+	Classes() int
+
+	normal(epoch, step int) (int, int)
+	fillBatch(epoch, step int, x []float32, y []int32) ([]float32, []int32, error)
+}
+
 // Batch is one batch of a [Prefetcher].
 type Batch struct {
-	// Epoch and Step say which one it is; Step runs from 0 to Batches.Steps()-1.
+	// Epoch and Step say which one it is; Step runs from 0 to Steps()-1.
 	Epoch, Step int
 	// X has shape [len(Y), height, width, channels].
 	X []float32
 	// Y has the labels.
 	Y []int32
 
+	err      error // why there is none
 	pool     chan *Batch
 	released atomic.Bool
 }
@@ -58,12 +74,11 @@ type PrefetchStats struct {
 // Prefetcher makes batches ahead of the step that consumes them, in order and without end: epoch
 // follows epoch.
 type Prefetcher struct {
-	batches *Batches
-	ctx     context.Context
-	cancel  context.CancelFunc
-	order   chan chan *Batch // results in order; its capacity is the depth
-	pool    chan *Batch
-	wg      sync.WaitGroup
+	ctx    context.Context
+	cancel context.CancelFunc
+	order  chan chan *Batch // results in order; its capacity is the depth
+	pool   chan *Batch
+	wg     sync.WaitGroup
 
 	mu    sync.Mutex
 	stats PrefetchStats
@@ -75,7 +90,7 @@ type prefetchJob struct {
 }
 
 // NewPrefetcher starts making batches at once. Cancelling ctx or calling Close ends it.
-func NewPrefetcher(ctx context.Context, batches *Batches, config PrefetchConfig) *Prefetcher {
+func NewPrefetcher(ctx context.Context, batches BatchSource, config PrefetchConfig) *Prefetcher {
 	depth, workers := config.Depth, config.Workers
 	if depth < 1 {
 		depth = 4
@@ -84,7 +99,6 @@ func NewPrefetcher(ctx context.Context, batches *Batches, config PrefetchConfig)
 		workers = 1
 	}
 	p := &Prefetcher{
-		batches: batches,
 		// One more is being offered to the queue beyond its capacity.
 		order: make(chan chan *Batch, depth-1),
 		pool:  make(chan *Batch, depth+workers+1),
@@ -121,7 +135,7 @@ func NewPrefetcher(ctx context.Context, batches *Batches, config PrefetchConfig)
 					b = &Batch{pool: p.pool}
 				}
 				b.Epoch, b.Step = job.epoch, job.step
-				b.X, b.Y = batches.fill(job.epoch, job.step, b.X, b.Y)
+				b.X, b.Y, b.err = batches.fillBatch(job.epoch, job.step, b.X, b.Y)
 				job.result <- b
 			}
 		})
@@ -151,6 +165,9 @@ func (p *Prefetcher) Next() (*Batch, error) {
 	if !offered || !made {
 		p.stats.Starved++
 		p.stats.Waited += time.Since(start)
+	}
+	if b.err != nil {
+		return nil, b.err
 	}
 	return b, nil
 }

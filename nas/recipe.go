@@ -3,6 +3,7 @@ package nas
 import (
 	"fmt"
 
+	"github.com/gonas/gonas/nas/arch"
 	"github.com/gonas/gonas/nas/train"
 )
 
@@ -27,5 +28,42 @@ func TrainConfig(profile string) (train.Config, error) {
 	}
 	c.Weights.LearningRate = 0.05
 	c.AuxiliaryWeight, c.DropPath = 0, 0
+	return c, nil
+}
+
+// TrainNetworkConfig is the recipe for training a published network in a profile, with seed 0. The reduced profiles train
+// a smaller network on smaller images: cells on CIFAR get the profile's size, which changes network, and networks for
+// ImageNet take fewer and smaller images as they are.
+func TrainNetworkConfig(profile string, network *arch.Network) (train.Config, error) {
+	p, err := LookupProfile(profile)
+	if err != nil {
+		return train.Config{}, fmt.Errorf("train: %w", err)
+	}
+	c := train.ConfigFor(*network)
+	c.Profile = p.Name
+	if p.Name == Full {
+		return c, nil
+	}
+	if network.Cells != nil && network.Cells.Stem == arch.StemCIFAR {
+		small, err := TrainConfig(p.Name)
+		if err != nil {
+			return c, err
+		}
+		cells := *network.Cells
+		cells.Cells, cells.Channels = small.Size.Cells, small.Size.Channels
+		network.Cells = &cells
+		small.Size.Classes = network.Classes
+		return small, nil
+	}
+	c.Epochs, c.StepsPerEpoch, c.Batch, c.WarmupEpochs, c.AuxiliaryWeight = 2, 20, 16, 0, 0
+	if network.Input[0] > 32 {
+		c.Image = 64
+	}
+	if p.Name == Smoke {
+		c.StepsPerEpoch, c.Batch = 2, 4
+		c.Image = min(c.Image, 32)
+	}
+	// The full recipes' rates are for batches of 256.
+	c.Weights.LearningRate *= float64(c.Batch) / 256
 	return c, nil
 }

@@ -30,9 +30,10 @@ type runConfig struct {
 	Command string `json:"command"`
 	Method  string `json:"method,omitempty"`
 	Space   string `json:"space,omitempty"`
-	// Name and Genotype are what a training trains.
+	// Name and Genotype, or Network, are what a training trains.
 	Name     string         `json:"name,omitempty"`
 	Genotype *arch.Genotype `json:"genotype,omitempty"`
+	Network  *arch.Network  `json:"network,omitempty"`
 	Profile  string         `json:"profile"`
 	// Note says how the profile departs from the paper.
 	Note string   `json:"note"`

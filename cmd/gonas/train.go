@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -18,12 +19,13 @@ import (
 	"github.com/gonas/gonas/nas/search"
 	"github.com/gonas/gonas/nas/space"
 	"github.com/gonas/gonas/nas/train"
+	"github.com/gonas/gonas/nas/zoo"
 	"github.com/gonas/gonas/repro/evidence"
 )
 
 type trainCmd struct {
-	Arch        string  `arg:"" optional:"" help:"JSON file of a genotype, the run folder of a search, or \"random\" for one drawn by the seed."`
-	Data        string  `help:"Folder with CIFAR-10 (default: the part of it inside this binary)." placeholder:"DIR"`
+	Arch        string  `arg:"" optional:"" help:"Network of the zoo, JSON file of a genotype, the run folder of a search, or \"random\" for one drawn by the seed."`
+	Data        string  `help:"Folder with CIFAR-10 (default: the part of it inside this binary); for networks of 224 pixels one with images in ImageNet's layout." placeholder:"DIR"`
 	Profile     string  `help:"One of ${profiles} (default: quick)." placeholder:"NAME"`
 	Seed        *uint64 `help:"Seed of weights and batches, and of the draw of \"random\" (default: 0)." placeholder:"N"`
 	Config      string  `help:"JSON file with fields of the recipe to set, as in config.json's \"config\"." placeholder:"FILE"`
@@ -70,10 +72,20 @@ func (c trainCmd) settings() (train.Config, runConfig, error) {
 		return fail(fmt.Errorf("--profile: %w", err))
 	}
 	s.Note = profile.TrainNote
+	network, err := c.network()
+	if err != nil {
+		return fail(err)
+	}
 	if s.Data, err = pickData(c.Data); err != nil {
 		return fail(err)
 	}
 	config, err := nas.TrainConfig(s.Profile)
+	if network != nil {
+		s.Network, s.Name = network, c.Arch
+		if config, err = nas.TrainNetworkConfig(s.Profile, network); err == nil {
+			s.Data.Name, err = imageData(c.Data, network, s.Data.Name)
+		}
+	}
 	if err != nil {
 		return fail(err)
 	}
@@ -89,7 +101,7 @@ func (c trainCmd) settings() (train.Config, runConfig, error) {
 		// Seed and granularity don't make another experiment.
 		plain.Seed, plain.Granularity, plain.Profile = config.Seed, config.Granularity, config.Profile
 		config.Profile = s.Profile
-		if plain.Profile = s.Profile; config != plain {
+		if plain.Profile = s.Profile; !reflect.DeepEqual(config, plain) {
 			s.Note = fmt.Sprintf("profile %s, changed: %s", s.Profile, s.Note)
 			s.Profile, config.Profile = customProfile, customProfile
 		}
@@ -109,14 +121,61 @@ func (c trainCmd) settings() (train.Config, runConfig, error) {
 		}
 		return fail(err)
 	}
-	genotype, name, err := readArch(c.Arch, config.Seed)
-	if err != nil {
+	built := network
+	if network == nil {
+		genotype, name, err := readArch(c.Arch, config.Seed)
+		if err != nil {
+			return fail(err)
+		}
+		s.Name, s.Genotype = name, &genotype
+		a := config.Network(genotype)
+		built = &a
+	} else {
+		network.Input[0], network.Input[1] = config.Image, config.Image
+	}
+	if err := config.Fits(*built); err != nil {
+		if c.Config != "" {
+			err = fmt.Errorf("%s: %w", c.Config, err)
+		}
 		return fail(err)
 	}
-	s.Name, s.Genotype = name, &genotype
 	s.Config, err = json.Marshal(config)
 	return config, s, err
 }
+
+// network is a network of the zoo that is trained as it is: nil for genotypes, which the profile gives a size, and
+// those of CIFAR's cell networks are no others.
+func (c trainCmd) network() (*arch.Network, error) {
+	if c.Arch == randomArch {
+		return nil, nil
+	}
+	if _, err := os.Stat(c.Arch); err == nil {
+		return nil, nil
+	}
+	n, err := zoo.Get(c.Arch)
+	if err != nil {
+		return nil, fmt.Errorf("train %s: expected %q, a file, a run folder or a network of the zoo: %w", c.Arch, randomArch, err)
+	}
+	a := n.Network
+	if a.Input[1] == 1 {
+		return nil, fmt.Errorf("train %s: a network for speech: training on sound is not there yet", c.Arch)
+	}
+	return &a, nil
+}
+
+// imageData names the data of a network: a folder in ImageNet's layout for the large ones.
+func imageData(dir string, a *arch.Network, name string) (string, error) {
+	if a.Input[0] <= 32 {
+		return name, nil
+	}
+	if dir == "" {
+		return "", errors.New("train: this network needs --data DIR with images in ImageNet's layout: DIR/train/CLASS/*.JPEG and DIR/val")
+	}
+	return imageFolderData, nil
+}
+
+// imageFolderData names images in ImageNet's layout.
+const imageFolderData = "image folder"
 
 // readArch finds an architecture by what the command line says; name holds no path.
 func readArch(from string, seed uint64) (g arch.Genotype, name string, err error) {
@@ -170,28 +229,68 @@ func (c trainCmd) resume(a *app) error {
 		return err
 	}
 	where := filepath.Join(f.dir, configFile)
-	if settings.Genotype == nil {
-		return fmt.Errorf("%s: genotype: expected one", where)
+	if (settings.Genotype == nil) == (settings.Network == nil) {
+		return fmt.Errorf("%s: expected either genotype or network", where)
 	}
 	var config train.Config
 	if err := decodeStrict(where+": config", settings.Config, &config); err != nil {
 		return err
 	}
-	if err := errors.Join(config.Validate(), settings.Genotype.Validate(nn.Primitives)); err != nil {
+	err = config.Validate()
+	if settings.Genotype != nil {
+		err = errors.Join(err, settings.Genotype.Validate(nn.Primitives))
+	} else {
+		err = errors.Join(err, settings.Network.Validate())
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", where, err)
 	}
 	return c.run(a, f, config, settings)
 }
 
+// load makes the batches that the settings name, and fits the network to the number of their classes.
+func (settings runConfig) load(config train.Config, network *arch.Network) (d train.Data, files []datasets.FileSum, err error) {
+	if settings.Data.Name != imageFolderData {
+		images, test, err := datasets.Load(settings.Data.Name, settings.Data.Dir)
+		if err != nil {
+			return d, nil, err
+		}
+		network.Classes = images.Classes
+		d, err = config.ImageData(images, test)
+		return d, slices.Concat(images.Files, test.Files), err
+	}
+	images, err := datasets.OpenImageFolder(settings.Data.Dir, "train")
+	if err != nil {
+		return d, nil, err
+	}
+	test, err := datasets.OpenImageFolder(settings.Data.Dir, "val")
+	if err != nil {
+		return d, nil, err
+	}
+	network.Classes = len(images.Classes)
+	d, err = config.FolderData(images, test)
+	return d, nil, err
+}
+
 func (c trainCmd) run(a *app, f *folder, config train.Config, settings runConfig) error {
-	images, test, err := datasets.Load(settings.Data.Name, settings.Data.Dir)
+	var network arch.Network
+	if settings.Network != nil {
+		network = *settings.Network
+	} else {
+		network = config.Network(*settings.Genotype)
+	}
+	classes := network.Classes
+	data, files, err := settings.load(config, &network)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(a.stderr, "training %s on %s (%d images), profile %s, seed %d, in %s\n", settings.Name, images.Name, images.N, settings.Profile, config.Seed, f.dir)
+	if network.Classes != classes && settings.Network != nil {
+		fmt.Fprintf(a.stderr, "the data have %d classes, the network is published with %d: its classifier is made to fit\n", network.Classes, classes)
+	}
+	fmt.Fprintf(a.stderr, "training %s on %s, profile %s, seed %d, in %s\n", settings.Name, data.Name, settings.Profile, config.Seed, f.dir)
 	var result *train.TrainResult
-	err = f.work(a, settings, config.Seed, slices.Concat(images.Files, test.Files), func(e *engine.Engine, log search.Listener) (save func() error, err error) {
-		result, err = train.Train(a.ctx, e, images, test, *settings.Genotype, config, train.Options{Name: settings.Name, Dir: f.dir,
+	err = f.work(a, settings, config.Seed, files, func(e *engine.Engine, log search.Listener) (save func() error, err error) {
+		result, err = train.TrainNetwork(a.ctx, e, data, network, config, train.Options{Name: settings.Name, Dir: f.dir,
 			Listeners: []search.Listener{log, showProgress(a.stderr, trainEpoch)}})
 		return func() error { return evidence.WriteTrainResult(f.dir, *result) }, err
 	})
@@ -209,7 +308,9 @@ func (c trainCmd) report(a *app, f *folder, r *train.TrainResult) error {
 			*train.TrainResult
 		}{f.dir, r})
 	}
-	printGenotype(a.stdout, r.Genotype)
+	if r.Network == nil {
+		printGenotype(a.stdout, r.Genotype)
+	}
 	last := r.Epochs[len(r.Epochs)-1]
 	_, err := fmt.Fprintf(a.stdout, "test accuracy %.4f after %d epochs (training loss %.4f, accuracy %.4f)\n%d parameters, %d multiply-adds an image\nrun folder: %s\n",
 		r.TestAccuracy, last.Epoch, last.Loss, last.TrainAccuracy, r.Params, r.MACs, f.dir)

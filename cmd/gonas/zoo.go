@@ -7,8 +7,10 @@ import (
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/gonas/gonas/backend"
+	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/zoo"
 	"github.com/gonas/gonas/plots"
@@ -22,6 +24,7 @@ type zooCmd struct {
 	Doc    zooDocCmd    `cmd:"" help:"Print the table of all networks that docs/zoo.md holds."`
 	Draw   zooDrawCmd   `cmd:"" help:"Draw a network's cells or blocks."`
 	Export zooExportCmd `cmd:"" help:"Write a network's tensors as safetensors under PyTorch's names."`
+	Eval   zooEvalCmd   `cmd:"" help:"Measure top-1 and top-5 of a network with given weights."`
 	Check  zooCheckCmd  `cmd:"" help:"Compare networks with files of reference numbers; one line of JSON a file."`
 }
 
@@ -213,6 +216,83 @@ func (c zooExportCmd) Run(a *app) error {
 	}
 	_, err = fmt.Fprintf(a.stdout, "%s: %d tensors\n", c.Out, len(w))
 	return err
+}
+
+type zooEvalCmd struct {
+	Name    string `arg:"" help:"Network."`
+	Weights string `required:"" help:"Safetensors file of its tensors."`
+	Data    string `help:"Folder with CIFAR-10, or images in ImageNet's layout (DIR/val/CLASS/*.JPEG) for networks of 224 pixels; default: the part of CIFAR-10 inside this binary."`
+	Split   string `default:"val" help:"Sub-folder of an ImageNet layout; \"\" where the classes lie in the folder itself."`
+	Batch   int    `default:"32" help:"Images a call."`
+	JSON    bool   `help:"Print JSON."`
+}
+
+// Run measures a network on the test images.
+func (c zooEvalCmd) Run(a *app) error {
+	n, err := zoo.Get(c.Name)
+	if err != nil {
+		return err
+	}
+	w, err := n.ReadWeights(c.Weights)
+	if err != nil {
+		return err
+	}
+	images, err := c.images(n)
+	if err != nil {
+		return err
+	}
+	if err := n.Use(w); err != nil {
+		return err
+	}
+	began, told := time.Now(), time.Now()
+	accuracy, err := n.Evaluate(a.ctx, images, func(done int) {
+		if time.Since(told) > 2*time.Second {
+			told = time.Now()
+			fmt.Fprintf(a.stderr, "%d/%d images, %.0f a second\n", done, images.Len(), float64(done)/time.Since(began).Seconds())
+		}
+	})
+	if err != nil {
+		return err
+	}
+	rate := float64(accuracy.Images) / time.Since(began).Seconds()
+	if c.JSON {
+		return writeJSON(a.stdout, struct {
+			Name string `json:"name"`
+			zoo.Accuracy
+			Rate float64 `json:"images_per_s"`
+		}{n.Name, accuracy, rate})
+	}
+	_, err = fmt.Fprintf(a.stdout, "%s: top-1 %.2f %%, top-5 %.2f %% of %d images, %.0f images/s\n", n.Name, 100*accuracy.Top1, 100*accuracy.Top5, accuracy.Images, rate)
+	return err
+}
+
+// images are the test images of a network at its size.
+func (c zooEvalCmd) images(n *zoo.Net) (datasets.BatchSource, error) {
+	in := n.Network.Input
+	switch {
+	case in[1] == 1:
+		return nil, fmt.Errorf("zoo eval %s: a network for speech: measuring on sound is not there yet", n.Name)
+	case in[0] > 32:
+		if c.Data == "" {
+			return nil, fmt.Errorf("zoo eval %s: expected --data DIR with images in ImageNet's layout", n.Name)
+		}
+		folder, err := datasets.OpenImageFolder(c.Data, c.Split)
+		if err != nil {
+			return nil, err
+		}
+		transform := datasets.ImageNetEval()
+		transform.Size, transform.Resize = in[0], (in[0]*8+3)/7
+		return datasets.NewImageBatches(folder, datasets.ImageBatchConfig{BatchSize: c.Batch, Transform: transform})
+	}
+	pick, err := pickData(c.Data)
+	if err != nil {
+		return nil, err
+	}
+	_, test, err := datasets.Load(pick.Name, pick.Dir)
+	if err != nil {
+		return nil, err
+	}
+	return datasets.NewBatches(test, datasets.BatchConfig{BatchSize: c.Batch, Augment: datasets.EvalTransform()})
 }
 
 type zooCheckCmd struct {

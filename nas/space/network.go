@@ -42,6 +42,18 @@ func cellSize(a arch.Network) Size {
 	return Size{Cells: a.Cells.Cells, Channels: a.Cells.Channels, Classes: a.Classes, InputChannels: a.Input[2]}
 }
 
+// AuxiliaryHeadFits tells whether the auxiliary head of an architecture can look at its images.
+func AuxiliaryHeadFits(a arch.Network) bool {
+	switch {
+	case a.Cells == nil:
+		return false
+	case a.Cells.Stem == arch.StemImageNet:
+		// Behind five halvings its 5×5 pool of stride 2 must leave 2×2.
+		return (a.Input[0]+31)/32 == 7
+	}
+	return AuxiliaryFits(a.Input[0])
+}
+
 // DropoutFeatures is the width of the dropout input of a network, 0 for none.
 func DropoutFeatures(a arch.Network) int {
 	c := a.Chain

@@ -3,6 +3,7 @@ package train
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/gomlx/gomlx/core/graph"
 
@@ -34,6 +35,23 @@ type Config struct {
 	// DropPath is the probability of dropping an edge for a sample, reached linearly: DropPath·epoch/Epochs with
 	// epochs from 0.
 	DropPath float64 `json:"drop_path"`
+	// Schedule lets the rate fall over the epochs: cosine (also where it is empty), linear to 0, or exponential: times
+	// DecayFactor every DecayEpochs epochs.
+	Schedule    string  `json:"schedule,omitempty"`
+	DecayFactor float64 `json:"decay_factor,omitempty"`
+	DecayEpochs float64 `json:"decay_epochs,omitempty"`
+	// WarmupEpochs raise the rate linearly at first.
+	WarmupEpochs int `json:"warmup_epochs,omitempty"`
+	// LabelSmoothing spreads this share of each target over all classes.
+	LabelSmoothing float64 `json:"label_smoothing,omitempty"`
+	// RMSProp takes the place of SGD; Weights then gives rate and clip only.
+	RMSProp *engine.RMSProp `json:"rmsprop,omitempty"`
+	// Average is the decay of the moving average that is tested in place of the weights, 0 for none.
+	Average float64 `json:"average,omitempty"`
+	// Dropout turns on the dropout that the architecture has before its classifier.
+	Dropout bool `json:"dropout,omitempty"`
+	// Jitter are the strengths of the colour jitter of images read from a folder: brightness, contrast, saturation, hue.
+	Jitter *[4]float64 `json:"jitter,omitempty"`
 	// Granularity is operation, edge, cell or network. At operation all architectures of a size share executables,
 	// so that many short trainings compile once; on a CPU it is the fastest step as well.
 	Granularity string `json:"granularity"`
@@ -76,8 +94,23 @@ func (c Config) Validate() error {
 	if !(c.AuxiliaryWeight >= 0) {
 		return fmt.Errorf("config: auxiliary_weight: expected at least 0, got %g", c.AuxiliaryWeight)
 	}
-	if c.AuxiliaryWeight > 0 && !space.AuxiliaryFits(c.Image) {
-		return fmt.Errorf("config: auxiliary_weight: the auxiliary head needs images of 29 to 40 pixels, they have %d: set it to 0", c.Image)
+	if !(c.LabelSmoothing >= 0 && c.LabelSmoothing < 1) {
+		return fmt.Errorf("config: label_smoothing: expected at least 0 and less than 1, got %g", c.LabelSmoothing)
+	}
+	if !(c.Average >= 0 && c.Average < 1) {
+		return fmt.Errorf("config: average: expected at least 0 and less than 1, got %g", c.Average)
+	}
+	if c.WarmupEpochs < 0 || c.WarmupEpochs > c.Epochs {
+		return fmt.Errorf("config: warmup_epochs: expected 0 to %d, got %d", c.Epochs, c.WarmupEpochs)
+	}
+	switch c.Schedule {
+	case "", ScheduleCosine, ScheduleLinear:
+	case ScheduleExponential:
+		if !(c.DecayFactor > 0 && c.DecayFactor <= 1) || !(c.DecayEpochs > 0) {
+			return fmt.Errorf("config: decay_factor and decay_epochs: expected a factor above 0 and at most 1 and epochs above 0, got %g and %g", c.DecayFactor, c.DecayEpochs)
+		}
+	default:
+		return fmt.Errorf("config: schedule: expected %s, %s or %s, got %q", ScheduleCosine, ScheduleLinear, ScheduleExponential, c.Schedule)
 	}
 	if !(c.DropPath >= 0 && c.DropPath < 1) {
 		return fmt.Errorf("config: drop_path: expected at least 0 and less than 1, got %g", c.DropPath)
@@ -88,16 +121,59 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// objective is the composite that training differentiates: images [batch, height, width, channels], labels [batch]
-// and with drop-path its factors [cells, edges, batch] to the loss, the auxiliary head's share included, and the
-// number of correct samples, both scalars.
-func objective(c Config, g arch.Genotype) (nn.Module, error) {
-	net, err := space.Derived(c.Size, g, space.DerivedOptions{Auxiliary: c.AuxiliaryWeight > 0, DropPath: c.DropPath > 0})
+// Schedules of the learning rate.
+const (
+	ScheduleCosine      = "cosine"
+	ScheduleLinear      = "linear"
+	ScheduleExponential = "exponential"
+)
+
+// rate is the learning rate of an epoch, which counts from 0.
+func (c Config) rate(epoch int) float64 {
+	w := c.Weights
+	rate := engine.CosineRate(w.LearningRate, w.LearningRateMin, epoch, c.Epochs)
+	switch c.Schedule {
+	case ScheduleLinear:
+		rate = w.LearningRate * float64(c.Epochs-epoch) / float64(c.Epochs)
+	case ScheduleExponential:
+		rate = w.LearningRate * math.Pow(c.DecayFactor, math.Floor(float64(epoch)/c.DecayEpochs))
+	}
+	if epoch < c.WarmupEpochs {
+		rate *= float64(epoch+1) / float64(c.WarmupEpochs)
+	}
+	return rate
+}
+
+// rule is the optimizer's.
+func (c Config) rule() engine.Rule {
+	if c.RMSProp != nil {
+		return *c.RMSProp
+	}
+	return engine.SGD{Momentum: c.Weights.Momentum, WeightDecay: c.Weights.WeightDecay}
+}
+
+// Network is the architecture of a genotype at the recipe's size.
+func (c Config) Network(g arch.Genotype) arch.Network {
+	return arch.Network{Input: [3]int{c.Image, c.Image, c.Size.InputChannels}, Classes: c.Size.Classes,
+		Cells: &arch.CellNetwork{Stem: arch.StemCIFAR, Cells: c.Size.Cells, Channels: c.Size.Channels, Genotype: g}}
+}
+
+// parts says which inputs and outputs beside images and logits the training of an architecture has.
+func (c Config) parts(a arch.Network) space.NetworkOptions {
+	return space.NetworkOptions{Auxiliary: c.AuxiliaryWeight > 0 && a.Cells != nil, DropPath: c.DropPath > 0 && a.Cells != nil,
+		Dropout: c.Dropout && space.DropoutFeatures(a) > 0}
+}
+
+// objective is the composite that training differentiates: images [batch, height, width, channels], labels [batch] and
+// the factors of drop-path [cells, edges, batch] or of dropout [batch, features], where it has them, to the loss, the
+// auxiliary head's share included, and the number of correct samples, both scalars.
+func objective(c Config, a arch.Network) (nn.Module, error) {
+	net, err := space.Network(a, c.parts(a))
 	if err != nil {
 		return nil, err
 	}
-	loss, weigh := engine.LossModule(0), weighted(c.AuxiliaryWeight)
-	signature := fmt.Sprintf("training|%s|%s", net.Signature(), weigh.Signature())
+	loss, weigh := engine.LossModule(c.LabelSmoothing), weighted(c.AuxiliaryWeight)
+	signature := fmt.Sprintf("training|%s|%s|%s", net.Signature(), loss.Signature(), weigh.Signature())
 	return nn.NewComposite(signature, nn.Network, []nn.Child{{Module: net}}, func(e nn.Env, in []nn.Value) []nn.Value {
 		logits := e.Call("", net, append([]nn.Value{in[0]}, in[2:]...)...)
 		out := e.Call("", loss, logits[0], in[1])
@@ -106,6 +182,14 @@ func objective(c Config, g arch.Genotype) (nn.Module, error) {
 		}
 		return out
 	}), nil
+}
+
+// Fits reports what the recipe asks of an architecture that it cannot do.
+func (c Config) Fits(a arch.Network) error {
+	if c.parts(a).Auxiliary && !space.AuxiliaryHeadFits(a) {
+		return fmt.Errorf("config: auxiliary_weight: the auxiliary head needs images of 29 to 40 pixels, of 193 to 224 in networks for ImageNet, they have %d: set it to 0", a.Input[0])
+	}
+	return nil
 }
 
 // weighted is the leaf from two scalars to a + weight·b.

@@ -16,8 +16,10 @@ type TrainEpoch struct {
 // runs give equal files.
 type TrainResult struct {
 	// Name says where the architecture is from: a published name, the search that derived it, or random.
-	Name     string        `json:"name"`
+	Name string `json:"name"`
+	// Genotype is what a network of cells is made of; Network is set for others.
 	Genotype arch.Genotype `json:"genotype"`
+	Network  *arch.Network `json:"network,omitempty"`
 	Seed     uint64        `json:"seed"`
 	Profile  string        `json:"profile"`
 	Epochs   []TrainEpoch  `json:"epochs"`

@@ -35,15 +35,18 @@ type Options struct {
 
 // trainer is the state of one run.
 type trainer struct {
-	config   Config
-	options  Options
-	genotype arch.Genotype
-	data     string
+	config  Config
+	options Options
+	network arch.Network
+	parts   space.NetworkOptions
+	data    string
 
-	model      *engine.Model
-	optimizer  *engine.Optimizer
-	train      *datasets.Batches
-	test       *datasets.Batches
+	model     *engine.Model
+	optimizer *engine.Optimizer
+	// average is nil where the recipe has none.
+	average    *engine.Average
+	train      datasets.BatchSource
+	test       datasets.BatchSource
 	steps      int
 	edges      int
 	result     *TrainResult
@@ -54,6 +57,7 @@ type trainer struct {
 // record is what a checkpoint holds beside tensors.
 type record struct {
 	Config     Config       `json:"config"`
+	Network    arch.Network `json:"network"`
 	Data       string       `json:"data"`
 	Result     *TrainResult `json:"result"`
 	EpochsDone int          `json:"epochs_done"`
@@ -66,7 +70,70 @@ type record struct {
 // there: on a CPU with the same result, bit for bit, as an unbroken run. When the context ends it returns
 // [search.ErrInterrupted].
 func Train(ctx context.Context, e *engine.Engine, train, test *datasets.Images, g arch.Genotype, c Config, o Options) (*TrainResult, error) {
-	t, err := newTrainer(e, train, test, g, c, o)
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("training: %w", err)
+	}
+	d, err := c.ImageData(train, test)
+	if err != nil {
+		return nil, fmt.Errorf("training: %w", err)
+	}
+	return TrainNetwork(ctx, e, d, c.Network(g), c, o)
+}
+
+// Data is what a network is trained and tested on.
+type Data struct {
+	// Name tells it apart: a run is not resumed on other data.
+	Name        string
+	Train, Test datasets.BatchSource
+}
+
+// ImageData makes batches of images at the recipe's size with DARTS's augmentation.
+func (c Config) ImageData(train, test *datasets.Images) (Data, error) {
+	d := Data{Name: fmt.Sprintf("%s, %d images; %s, %d images", train.Name, train.N, test.Name, test.N)}
+	augment, eval := datasets.DARTSAugment(c.Image), datasets.EvalTransform()
+	augment.Cutout = c.Cutout
+	if train.Classes == 100 {
+		augment, eval = augment.ForCIFAR100(), eval.ForCIFAR100()
+	}
+	for _, part := range []struct {
+		dst    *datasets.BatchSource
+		images *datasets.Images
+		config datasets.BatchConfig
+	}{
+		{&d.Train, train, datasets.BatchConfig{BatchSize: c.Batch, Seed: c.Seed, Augment: augment, Shuffle: true, DropLast: true}},
+		{&d.Test, test, datasets.BatchConfig{BatchSize: c.Batch, Augment: eval}},
+	} {
+		small, err := part.images.Resize(c.Image)
+		if err != nil {
+			return d, err
+		}
+		if *part.dst, err = datasets.NewBatches(small, part.config); err != nil {
+			return d, err
+		}
+	}
+	return d, nil
+}
+
+// FolderData makes batches of the folders' images with ImageNet's augmentation, cropped to the recipe's size; in the
+// test the shorter side is resized to 8/7 of it first.
+func (c Config) FolderData(train, test *datasets.ImageFolder) (Data, error) {
+	d := Data{Name: fmt.Sprintf("%s, %d images; %s, %d images", train.Name, train.Len(), test.Name, test.Len())}
+	augment, eval := datasets.ImageNetTrain(), datasets.ImageNetEval()
+	augment.Size, eval.Size, eval.Resize = c.Image, c.Image, (c.Image*8+3)/7
+	if j := c.Jitter; j != nil {
+		augment.Jitter = datasets.ColorJitter{Brightness: j[0], Contrast: j[1], Saturation: j[2], Hue: j[3]}
+	}
+	var err error
+	if d.Train, err = datasets.NewImageBatches(train, datasets.ImageBatchConfig{BatchSize: c.Batch, Seed: c.Seed, Transform: augment, Shuffle: true, DropLast: true}); err != nil {
+		return d, err
+	}
+	d.Test, err = datasets.NewImageBatches(test, datasets.ImageBatchConfig{BatchSize: c.Batch, Transform: eval})
+	return d, err
+}
+
+// TrainNetwork is [Train] of any architecture on any data; the recipe's Size does not matter.
+func TrainNetwork(ctx context.Context, e *engine.Engine, d Data, a arch.Network, c Config, o Options) (*TrainResult, error) {
+	t, err := newTrainer(e, d, a, c, o)
 	if err == nil {
 		err = t.resume()
 	}
@@ -79,41 +146,29 @@ func Train(ctx context.Context, e *engine.Engine, train, test *datasets.Images, 
 	return t.result, nil
 }
 
-func newTrainer(e *engine.Engine, train, test *datasets.Images, g arch.Genotype, c Config, o Options) (*trainer, error) {
-	if err := c.Validate(); err != nil {
+func newTrainer(e *engine.Engine, d Data, a arch.Network, c Config, o Options) (*trainer, error) {
+	if a.Cells == nil {
+		// The recipe's size is of cells; the architecture's own holds.
+		c.Size = space.Size{Cells: 1, Channels: 1, Classes: a.Classes, InputChannels: a.Input[2]}
+	} else {
+		c.Size = space.Size{Cells: a.Cells.Cells, Channels: a.Cells.Channels, Classes: a.Classes, InputChannels: a.Input[2]}
+	}
+	if err := errors.Join(c.Validate(), a.Validate()); err != nil {
 		return nil, err
 	}
-	t := &trainer{config: c, options: o, genotype: g, edges: space.DropPathEdges(g),
-		data: fmt.Sprintf("%s, %d images; %s, %d images", train.Name, train.N, test.Name, test.N)}
-	augment, eval := datasets.DARTSAugment(c.Image), datasets.EvalTransform()
-	augment.Cutout = c.Cutout
-	if c.Size.Classes == 100 {
-		augment, eval = augment.ForCIFAR100(), eval.ForCIFAR100()
+	t := &trainer{config: c, options: o, network: a, parts: c.parts(a), data: d.Name, train: d.Train, test: d.Test}
+	if err := c.Fits(a); err != nil {
+		return nil, err
 	}
-	for _, part := range []struct {
-		dst    **datasets.Batches
-		images *datasets.Images
-		config datasets.BatchConfig
-	}{
-		{&t.train, train, datasets.BatchConfig{BatchSize: c.Batch, Seed: c.Seed, Augment: augment, Shuffle: true, DropLast: true}},
-		{&t.test, test, datasets.BatchConfig{BatchSize: c.Batch, Augment: eval}},
-	} {
-		if part.images.Classes != c.Size.Classes || part.images.Channels != c.Size.InputChannels {
-			return nil, fmt.Errorf("images %s have %d classes and %d channels, the configuration says %d and %d",
-				part.images.Name, part.images.Classes, part.images.Channels, c.Size.Classes, c.Size.InputChannels)
-		}
-		small, err := part.images.Resize(c.Image)
-		if err != nil {
-			return nil, err
-		}
-		if *part.dst, err = datasets.NewBatches(small, part.config); err != nil {
-			return nil, err
+	for _, part := range []datasets.BatchSource{d.Train, d.Test} {
+		if s := part.Shape(); part.Classes() != a.Classes || [3]int(s[1:]) != a.Input {
+			return nil, fmt.Errorf("data %s: images of %v in %d classes, the architecture takes %v in %d", d.Name, s[1:], part.Classes(), a.Input, a.Classes)
 		}
 	}
 	if t.steps = c.StepsPerEpoch; t.steps == 0 {
 		t.steps = t.train.Steps()
 	}
-	root, err := objective(c, g)
+	root, err := objective(c, a)
 	if err != nil {
 		return nil, err
 	}
@@ -127,21 +182,37 @@ func newTrainer(e *engine.Engine, train, test *datasets.Images, g arch.Genotype,
 	if err := t.model.Load(nn.Initialise(root.Specs(), c.Seed)); err != nil {
 		return nil, err
 	}
-	t.optimizer = e.NewOptimizer(engine.SGD{Momentum: c.Weights.Momentum, WeightDecay: c.Weights.WeightDecay}, c.Weights.Clip)
-	t.result = &TrainResult{Name: o.Name, Genotype: g, Seed: c.Seed, Profile: c.Profile}
-	plain, err := space.Derived(c.Size, g, space.DerivedOptions{})
+	t.optimizer = e.NewOptimizer(c.rule(), c.Weights.Clip)
+	t.result = &TrainResult{Name: o.Name, Seed: c.Seed, Profile: c.Profile}
+	if a.Cells != nil {
+		t.result.Genotype, t.edges = a.Cells.Genotype, space.DropPathEdges(a.Cells.Genotype)
+	} else {
+		t.result.Network = &a
+	}
+	plain, err := space.Network(a, space.NetworkOptions{})
 	if err != nil {
 		return nil, err
 	}
 	t.result.Params = int64(nn.Params(plain.Specs()))
-	if t.result.MACs, err = nn.MACs(e.Backend(), plain, shapes.Make(dtypes.Float32, 1, c.Image, c.Image, c.Size.InputChannels)); err != nil {
+	image := shapes.Make(dtypes.Float32, 1, a.Input[0], a.Input[1], a.Input[2])
+	if t.result.MACs, err = nn.MACs(e.Backend(), plain, image); err != nil {
 		return nil, err
 	}
-	in := []shapes.Shape{shapes.Make(dtypes.Float32, c.Batch, c.Image, c.Image, c.Size.InputChannels), shapes.Make(dtypes.Int32, c.Batch)}
-	if c.DropPath > 0 {
-		in = append(in, shapes.Make(dtypes.Float32, c.Size.Cells, t.edges, c.Batch))
+	image.Dimensions[0] = c.Batch
+	in := []shapes.Shape{image, shapes.Make(dtypes.Int32, c.Batch)}
+	if t.parts.DropPath {
+		in = append(in, shapes.Make(dtypes.Float32, a.Cells.Cells, t.edges, c.Batch))
 	}
-	return t, t.model.Trace(nn.Mode{Train: true}, in...)
+	if t.parts.Dropout {
+		in = append(in, shapes.Make(dtypes.Float32, c.Batch, space.DropoutFeatures(a)))
+	}
+	if err := t.model.Trace(nn.Mode{Train: true}, in...); err != nil {
+		return nil, err
+	}
+	if c.Average > 0 {
+		t.average, err = t.model.NewAverage()
+	}
+	return t, err
 }
 
 func (t *trainer) emit(e search.Event) {
@@ -180,7 +251,7 @@ func (t *trainer) run(ctx context.Context) error {
 func (t *trainer) epoch(ctx context.Context, pre *datasets.Prefetcher) error {
 	c := t.config
 	stats := search.EpochStats{Epoch: t.epochsDone + 1, Steps: t.steps,
-		LearningRate: engine.CosineRate(c.Weights.LearningRate, c.Weights.LearningRateMin, t.epochsDone, c.Epochs)}
+		LearningRate: c.rate(t.epochsDone)}
 	for step := range t.steps {
 		if ctx.Err() != nil {
 			return search.ErrInterrupted
@@ -208,7 +279,7 @@ func (t *trainer) step(ctx context.Context, step int, rate float64, pre *dataset
 		}
 		return 0, 0, err
 	}
-	in := t.inputs(batch.X, batch.Y, t.config.DropPath*float64(t.epochsDone)/float64(t.config.Epochs), step)
+	in := t.inputs(batch.X, batch.Y, true, step)
 	batch.Release()
 	g, err := t.model.Gradient(nn.Mode{Train: true}, true, nil, in...)
 	if err != nil {
@@ -224,23 +295,43 @@ func (t *trainer) step(ctx context.Context, step int, rate float64, pre *dataset
 	if _, err := t.optimizer.Step(rate, t.model.Variables(), t.model.Weights(g)); err != nil {
 		return 0, 0, err
 	}
+	if t.average != nil {
+		// Few steps would hardly move an average that starts at random weights.
+		done := float64(t.optimizer.StepCount())
+		if err := t.average.Update(min(t.config.Average, (1+done)/(10+done))); err != nil {
+			return 0, 0, err
+		}
+	}
 	return loss, correct, errors.Join(finalize(in), g.Finalize())
 }
 
-// inputs are the objective's for one batch, with drop-path's factors at a probability.
-func (t *trainer) inputs(x []float32, y []int32, drop float64, step int) []*tensors.Tensor {
+// inputs are the objective's for one batch, in training with the factors of drop-path and dropout, otherwise with ones.
+func (t *trainer) inputs(x []float32, y []int32, training bool, step int) []*tensors.Tensor {
 	s := t.train.Shape()
 	in := []*tensors.Tensor{tensors.FromFlatDataAndDimensions(x, s[:]...), tensors.FromFlatDataAndDimensions(y, s[0])}
-	if t.config.DropPath > 0 {
-		in = append(in, tensors.FromFlatDataAndDimensions(dropFactors(t.config, t.edges, drop, t.epochsDone, step), t.config.Size.Cells, t.edges, s[0]))
+	factors := func(drop float64, dims ...int) {
+		if !training {
+			drop = 0
+		}
+		in = append(in, tensors.FromFlatDataAndDimensions(t.config.factors(drop, t.epochsDone, step, dims...), dims...))
+	}
+	if t.parts.DropPath {
+		factors(t.config.DropPath*float64(t.epochsDone)/float64(t.config.Epochs), t.network.Cells.Cells, t.edges, s[0])
+	}
+	if t.parts.Dropout {
+		factors(t.network.Chain.Dropout, s[0], space.DropoutFeatures(t.network))
 	}
 	return in
 }
 
-// dropFactors draws drop-path's factors [cells, edges, batch]: 0 with the probability drop, 1/(1-drop) otherwise. They
-// depend on seed, epoch and step alone, so a resumed run draws the same.
-func dropFactors(c Config, edges int, drop float64, epoch, step int) []float32 {
-	flat := make([]float32, c.Size.Cells*edges*c.Batch)
+// factors draws what drop-path and dropout multiply with: 0 with the probability drop, 1/(1-drop) otherwise. They depend
+// on seed, epoch and step alone, so a resumed run draws the same.
+func (c Config) factors(drop float64, epoch, step int, dims ...int) []float32 {
+	n := 1
+	for _, d := range dims {
+		n *= d
+	}
+	flat := make([]float32, n)
 	r := rand.New(rand.NewPCG(c.Seed^0xd20bba7, uint64(epoch)<<32|uint64(step)))
 	kept := float32(1 / (1 - drop))
 	for i := range flat {
@@ -271,18 +362,29 @@ func finalize(list []*tensors.Tensor) error {
 // evaluate measures the accuracy on the test images. A last batch that is not full is filled with black images of
 // label -1, which no prediction equals; in evaluation mode they do not touch the others.
 func (t *trainer) evaluate(ctx context.Context) error {
+	if t.average != nil {
+		t.average.Swap()
+		defer t.average.Swap()
+	}
 	s := t.test.Shape()
 	total := 0.0
-	for step := range t.test.Steps() {
-		if ctx.Err() != nil {
-			return search.ErrInterrupted
+	pre := datasets.NewPrefetcher(ctx, t.test, datasets.PrefetchConfig{})
+	defer pre.Close()
+	for range t.test.Steps() {
+		batch, err := pre.Next()
+		if err != nil {
+			if ctx.Err() != nil {
+				return search.ErrInterrupted
+			}
+			return err
 		}
-		x, y := t.test.At(0, step)
-		x = append(x, make([]float32, s[0]*s[1]*s[2]*s[3]-len(x))...)
+		x := append(batch.X, make([]float32, s[0]*s[1]*s[2]*s[3]-len(batch.X))...)
+		y := batch.Y
 		for len(y) < s[0] {
 			y = append(y, -1)
 		}
-		in := t.inputs(x, y, 0, 0)
+		in := t.inputs(x, y, false, 0)
+		batch.Release()
 		out, err := t.model.Run(nn.Mode{}, in...)
 		if err != nil {
 			return err
@@ -300,7 +402,10 @@ func (t *trainer) evaluate(ctx context.Context) error {
 	return nil
 }
 
-const momentumPrefix = "optimizer.0."
+const averagePrefix = "average."
+
+// slotPrefix comes before the names of a slot of the optimizer's state.
+func slotPrefix(k int) string { return fmt.Sprintf("optimizer.%d.", k) }
 
 // save writes the checkpoint: with it a resumed run equals an unbroken one.
 func (t *trainer) save() error {
@@ -317,10 +422,21 @@ func (t *trainer) save() error {
 	}
 	for k := range slots {
 		for name, v := range slots[k] {
-			state[momentumPrefix+name] = v
+			state[slotPrefix(k)+name] = v
 		}
 	}
-	meta, err := json.Marshal(record{t.config, t.data, t.result, t.epochsDone, t.optimizer.StepCount(), t.evaluated})
+	if t.average != nil {
+		t.average.Swap()
+		averaged, err := t.model.State()
+		t.average.Swap()
+		if err != nil {
+			return err
+		}
+		for name, v := range averaged {
+			state[averagePrefix+name] = v
+		}
+	}
+	meta, err := json.Marshal(record{t.config, t.network, t.data, t.result, t.epochsDone, t.optimizer.StepCount(), t.evaluated})
 	if err != nil {
 		return err
 	}
@@ -351,18 +467,28 @@ func (t *trainer) resume() error {
 	if err := t.same(r); err != nil {
 		return fmt.Errorf("checkpoint %s: %w", path, err)
 	}
-	state, momentum := map[string][]float32{}, map[string][]float32{}
-	for _, s := range t.model.Specs() {
-		state[s.Name] = f.Tensors[s.Name]
-		if !s.Buffer {
-			momentum[s.Name] = f.Tensors[momentumPrefix+s.Name]
+	tensorsOf := func(prefix string, buffers bool) map[string][]float32 {
+		state := map[string][]float32{}
+		for _, s := range t.model.Specs() {
+			if buffers || !s.Buffer {
+				state[s.Name] = f.Tensors[prefix+s.Name]
+			}
+		}
+		return state
+	}
+	if t.average != nil {
+		t.average.Swap()
+		err := t.model.Load(tensorsOf(averagePrefix, true))
+		t.average.Swap()
+		if err != nil {
+			return fmt.Errorf("checkpoint %s: average: %w", path, err)
 		}
 	}
-	var slots []map[string][]float32
-	if t.config.Weights.Momentum != 0 {
-		slots = append(slots, momentum)
+	slots := make([]map[string][]float32, t.config.rule().Slots())
+	for k := range slots {
+		slots[k] = tensorsOf(slotPrefix(k), false)
 	}
-	if err := errors.Join(t.model.Load(state), t.model.LoadOptimizerState(t.optimizer, slots, r.Steps)); err != nil {
+	if err := errors.Join(t.model.Load(tensorsOf("", true)), t.model.LoadOptimizerState(t.optimizer, slots, r.Steps)); err != nil {
 		return fmt.Errorf("checkpoint %s: %w", path, err)
 	}
 	t.result, t.epochsDone, t.evaluated = r.Result, r.EpochsDone, r.Evaluated
@@ -377,7 +503,7 @@ func (t *trainer) same(r record) error {
 	for _, f := range []struct {
 		what      string
 		old, mine any
-	}{{"configuration", r.Config, t.config}, {"architecture", r.Result.Genotype, t.genotype}, {"data", r.Data, t.data}} {
+	}{{"configuration", r.Config, t.config}, {"architecture", r.Network, t.network}, {"data", r.Data, t.data}} {
 		a, err := json.Marshal(f.old)
 		if err != nil {
 			return err

@@ -160,7 +160,11 @@ func TestConfigValidate(t *testing.T) {
 		{func(c *Config) { c.Cutout = -1 }, "cutout"},
 		{func(c *Config) { c.Weights.LearningRate = math.NaN() }, "weights.learning_rate"},
 		{func(c *Config) { c.AuxiliaryWeight = -1 }, "auxiliary_weight"},
-		{func(c *Config) { c.Image = 16 }, "auxiliary_weight: the auxiliary head needs images of 29 to 40 pixels, they have 16"},
+		{func(c *Config) { c.LabelSmoothing = 1 }, "label_smoothing"},
+		{func(c *Config) { c.Average = -1 }, "average"},
+		{func(c *Config) { c.WarmupEpochs = 601 }, "warmup_epochs: expected 0 to 600"},
+		{func(c *Config) { c.Schedule = "steps" }, "schedule"},
+		{func(c *Config) { c.Schedule = ScheduleExponential }, "decay_factor and decay_epochs"},
 		{func(c *Config) { c.DropPath = 1 }, "drop_path"},
 		{func(c *Config) { c.Granularity = "block" }, "granularity"},
 	} {
@@ -170,13 +174,39 @@ func TestConfigValidate(t *testing.T) {
 	}
 }
 
+func TestAuxiliaryHeadNeedsLargeImages(t *testing.T) {
+	train, test := data(t)
+	c := tiny()
+	c.AuxiliaryWeight = 0.4
+	_, err := Train(context.Background(), newEngine(t), train, test, genotype, c, Options{})
+	assert.ErrorContains(t, err, "auxiliary_weight: the auxiliary head needs images of 29 to 40 pixels, of 193 to 224 in networks for ImageNet, they have 8")
+}
+
+func TestRate(t *testing.T) {
+	c := Config{Epochs: 10, Weights: search.WeightsConfig{LearningRate: 0.5, LearningRateMin: 0.1}}
+	for _, tc := range []struct {
+		change func(*Config)
+		want   map[int]float64
+	}{
+		{func(*Config) {}, map[int]float64{0: 0.5, 5: 0.3}},
+		{func(c *Config) { c.Schedule = ScheduleLinear }, map[int]float64{0: 0.5, 4: 0.3, 9: 0.05}},
+		{func(c *Config) { c.Schedule, c.DecayFactor, c.DecayEpochs = ScheduleExponential, 0.5, 2.4 }, map[int]float64{0: 0.5, 2: 0.5, 3: 0.25, 5: 0.125}},
+		{func(c *Config) { c.Schedule, c.WarmupEpochs = ScheduleLinear, 2 }, map[int]float64{0: 0.25, 1: 0.45, 2: 0.4}},
+	} {
+		c := c
+		tc.change(&c)
+		for epoch, want := range tc.want {
+			assert.InDelta(t, want, c.rate(epoch), 1e-12, "%+v epoch %d", c, epoch)
+		}
+	}
+}
+
 func TestDropFactors(t *testing.T) {
 	c := DefaultConfig()
-	const edges = 8
-	f := dropFactors(c, edges, 0.2, 5, 7)
-	assert.Equal(t, f, dropFactors(c, edges, 0.2, 5, 7))
-	assert.NotEqual(t, f, dropFactors(c, edges, 0.2, 5, 8))
-	assert.NotEqual(t, f, dropFactors(c, edges, 0.2, 6, 7))
+	f := c.factors(0.2, 5, 7, 20, 8, 96)
+	assert.Equal(t, f, c.factors(0.2, 5, 7, 20, 8, 96))
+	assert.NotEqual(t, f, c.factors(0.2, 5, 8, 20, 8, 96))
+	assert.NotEqual(t, f, c.factors(0.2, 6, 7, 20, 8, 96))
 	dropped := 0
 	for _, v := range f {
 		if v == 0 {
@@ -187,7 +217,7 @@ func TestDropFactors(t *testing.T) {
 	}
 	n := float64(len(f))
 	assert.InDelta(t, 0.2*n, dropped, 5*math.Sqrt(n*0.16))
-	for _, v := range dropFactors(c, edges, 0, 0, 0) {
+	for _, v := range c.factors(0, 0, 0, 20, 8, 96) {
 		require.Equal(t, float32(1), v)
 	}
 }
@@ -229,7 +259,7 @@ func TestObjectiveAddsTheAuxiliaryLoss(t *testing.T) {
 	}
 	for _, weight := range []float64{0, 0.4} {
 		c.AuxiliaryWeight = weight
-		root, err := objective(c, genotype)
+		root, err := objective(c, c.Network(genotype))
 		loss, _, err2 := scalars(run(root, err, images, labels))
 		require.NoError(t, err2)
 		assert.InDelta(t, entropy(logits[0])+weight*entropy(logits[1]), loss, 1e-5)

@@ -1,0 +1,366 @@
+package datasets
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// ImageFolder is a list of labelled image files of any sizes; an image is decoded when it is asked
+// for. It may be used by several goroutines.
+type ImageFolder struct {
+	// Name says what this is, for records and messages: the folder's name and the split.
+	Name string
+	// Files holds the images' paths within the folder, with slashes, sorted by class, then by name.
+	Files []string
+	// Labels holds one class per image, [len(Files)].
+	Labels []int32
+	// Classes has one identifier per class in the order of the labels, for ImageNet the WordNet ids
+	// (n01440764): sorted, as torchvision's ImageFolder numbers them.
+	Classes []string
+	// ClassNames has one name per class, or is nil where no table gives them.
+	ClassNames []string
+
+	dir     string            // of files on disk
+	archive map[string][]byte // of files in an archive, by path; nil for files on disk
+}
+
+// Names in a data folder beside the images.
+const imageArchive = "images.tar.gz"
+
+// classTables are files that number and name classes, with their columns.
+var classTables = []struct{ file, index, name string }{
+	{"labels.csv", "class_index", "name"}, // the one-image-a-class sample of ImageNet
+	{"classes.csv", "label", "words"},     // Tiny ImageNet
+}
+
+// maxArchive bounds what an archive may unpack to, in bytes, since it is kept in memory.
+const maxArchive = 1 << 30
+
+var imageExtensions = []string{".jpeg", ".jpg", ".png"}
+
+func isImage(name string) bool {
+	return !strings.HasPrefix(path.Base(name), ".") && slices.Contains(imageExtensions, strings.ToLower(path.Ext(name)))
+}
+
+// OpenImageFolder lists the images of a folder in one of these layouts, in which EXT is JPEG, jpeg,
+// jpg or png in any case:
+//
+//	DIR/SPLIT/CLASS/NAME.EXT   split "train" or "val": ImageNet as torchvision takes it, Tiny ImageNet
+//	DIR/CLASS/NAME.EXT         split ""
+//	DIR/WNID.EXT               split "": the sample with one image a class; WNID_NAME.EXT is taken too
+//
+// Instead of the files DIR may hold them as images.tar.gz, which is then read into memory whole. A
+// table DIR/labels.csv (columns class_index, wnid, name) or DIR/classes.csv (label, wnid, words)
+// gives the classes their names; where it numbers a class in another way than the sorted
+// identifiers do, that is an error. Nothing is decoded here. Files of other kinds are passed over.
+func OpenImageFolder(dir, split string) (*ImageFolder, error) {
+	if strings.ContainsAny(split, `/\`) || strings.HasPrefix(split, ".") {
+		return nil, fmt.Errorf("images of %s: split %q: expected the name of a folder, such as train or val", dir, split)
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("images of %s: %w", dir, err)
+	}
+	f := &ImageFolder{Name: strings.TrimSpace(filepath.Base(dir) + " " + split), dir: dir}
+	names, err := f.list(split)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.sort(names, split); err != nil {
+		return nil, err
+	}
+	if err := f.readClassNames(); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// list returns the paths of what lies in the split: files, and folders with a slash at the end.
+func (f *ImageFolder) list(split string) ([]string, error) {
+	entries, err := os.ReadDir(f.dir)
+	if err != nil {
+		return nil, fmt.Errorf("images of %s: expected a folder: %w", f.dir, err)
+	}
+	onDisk := split == ""
+	for _, e := range entries {
+		if e.Name() == split {
+			onDisk = true
+		}
+		if e.Name() == imageArchive && split == "" {
+			onDisk = false
+			break
+		}
+	}
+	if onDisk {
+		return listDisk(f.dir, split, 2)
+	}
+	file := filepath.Join(f.dir, imageArchive)
+	if f.archive, err = readArchive(file); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("images of %s: no folder %s and no %s, expected %s/CLASS/NAME.JPEG", f.dir, split, imageArchive, split)
+	} else if err != nil {
+		return nil, err
+	}
+	names := make([]string, 0, len(f.archive))
+	for name := range f.archive {
+		if split == "" || strings.HasPrefix(name, split+"/") {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("%s: nothing below %s, expected %s/CLASS/NAME.JPEG", file, split, split)
+	}
+	return names, nil
+}
+
+// listDisk lists a folder below dir, and the folders in it to the given depth. Links are followed.
+func listDisk(dir, below string, depth int) ([]string, error) {
+	folder := filepath.Join(dir, filepath.FromSlash(below))
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return nil, fmt.Errorf("%s: expected a folder of images: %w", folder, err)
+	}
+	var names []string
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		name := path.Join(below, e.Name())
+		isDir := e.IsDir()
+		if e.Type()&fs.ModeSymlink != 0 && !isImage(name) {
+			info, err := os.Stat(filepath.Join(folder, e.Name()))
+			isDir = err == nil && info.IsDir()
+		}
+		if !isDir {
+			names = append(names, name)
+			continue
+		}
+		names = append(names, name+"/")
+		if depth > 1 {
+			inside, err := listDisk(dir, name, depth-1)
+			if err != nil {
+				return nil, err
+			}
+			names = append(names, inside...)
+		}
+	}
+	return names, nil
+}
+
+// readArchive reads the files of a gzipped tar archive.
+func readArchive(file string) (map[string][]byte, error) {
+	r, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	fail := func(err error) error {
+		return &FormatError{File: file, Offset: -1, Field: "archive", Problem: "damaged or truncated, expected a gzipped tar archive", Err: decoderError(err)}
+	}
+	unzipped, err := gzip.NewReader(r)
+	if err != nil {
+		return nil, fail(err)
+	}
+	limited := &io.LimitedReader{R: unzipped, N: maxArchive}
+	archive := tar.NewReader(limited)
+	files := map[string][]byte{}
+	for {
+		header, err := archive.Next()
+		if limited.N <= 0 {
+			return nil, &FormatError{File: file, Offset: -1, Field: "archive", Problem: fmt.Sprintf("unpacks to more than the %d bytes allowed: unpack it into the folder", int64(maxArchive))}
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, fail(err)
+		}
+		if header.Typeflag != tar.TypeReg {
+			continue
+		}
+		var content bytes.Buffer
+		if header.Size < maxArchive {
+			content.Grow(int(min(header.Size, 1<<20)) + bytes.MinRead)
+		}
+		if _, err := io.Copy(&content, archive); err != nil && limited.N > 0 {
+			return nil, fail(err)
+		}
+		files[path.Clean(header.Name)] = content.Bytes()
+	}
+	if _, err := io.Copy(io.Discard, limited); err != nil { // to the checksum
+		return nil, fail(err)
+	}
+	return files, nil
+}
+
+var wnid = regexp.MustCompile(`^n\d{8}$`)
+
+// sort turns what list found into Files, Labels and Classes.
+func (f *ImageFolder) sort(names []string, split string) error {
+	where := path.Join(filepath.ToSlash(f.dir), split)
+	classes := map[string][]string{} // images by class
+	flat, inFolders := "", ""        // an example of either
+	for _, name := range names {
+		inside := strings.TrimPrefix(name, split+"/")
+		if split == "" {
+			inside = name
+		}
+		class, file, found := strings.Cut(inside, "/")
+		switch {
+		case found && file == "":
+			classes[class] = append(classes[class], []string{}...)
+		case inside == "val_annotations.txt":
+			return fmt.Errorf("images of %s: unknown layout: the validation images lie in one folder, their classes in %s; expected CLASS/NAME.JPEG", where, inside)
+		case !isImage(name):
+		case !found:
+			flat = name
+			id := strings.TrimSuffix(class, path.Ext(class))
+			id, _, _ = strings.Cut(id, "_")
+			classes[id] = append(classes[id], name)
+		case strings.Contains(file, "/"):
+			if split == "" && (class == "train" || class == "val") {
+				return needsSplit(where, class)
+			}
+			return fmt.Errorf("images of %s: %s lies too deep, expected CLASS/NAME.JPEG", where, inside)
+		default:
+			inFolders = name
+			classes[class] = append(classes[class], name)
+		}
+	}
+	switch {
+	case flat == "" && inFolders == "":
+		if split == "" {
+			for _, s := range []string{"train", "val"} {
+				if _, ok := classes[s]; ok {
+					return needsSplit(where, s)
+				}
+			}
+		}
+		return fmt.Errorf("images of %s: no image found, expected CLASS/NAME.JPEG (or .jpg, .png)", where)
+	case flat != "" && inFolders != "":
+		return fmt.Errorf("images of %s: unknown layout: %s beside %s, expected either one folder a class or WNID.jpg files", where, flat, inFolders)
+	case flat != "" && split != "":
+		return fmt.Errorf("images of %s: unknown layout: %s lies outside a class's folder, expected CLASS/NAME.JPEG", where, flat)
+	}
+	for class := range classes {
+		if flat != "" && len(classes[class]) == 0 { // a folder of something else
+			delete(classes, class)
+			continue
+		}
+		f.Classes = append(f.Classes, class)
+	}
+	slices.Sort(f.Classes)
+	for label, class := range f.Classes {
+		images := classes[class]
+		if flat != "" && !wnid.MatchString(class) {
+			return fmt.Errorf("images of %s: %s: the name gives no class, expected WNID.jpg such as n01440764.jpg", where, images[0])
+		}
+		if len(images) == 0 {
+			return fmt.Errorf("images of %s: no image in the folder of class %s, expected at least one .JPEG, .jpg or .png", where, class)
+		}
+		slices.Sort(images)
+		f.Files = append(f.Files, images...)
+		for range images {
+			f.Labels = append(f.Labels, int32(label))
+		}
+	}
+	return nil
+}
+
+func needsSplit(where, split string) error {
+	return fmt.Errorf("images of %s: there is a folder %s, expected its name as the split", where, split)
+}
+
+// readClassNames reads the first table of classes there is.
+func (f *ImageFolder) readClassNames() error {
+	for _, table := range classTables {
+		file := filepath.Join(f.dir, table.file)
+		data, err := os.ReadFile(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		rows, err := csv.NewReader(bytes.NewReader(data)).ReadAll()
+		if err != nil {
+			return &FormatError{File: file, Offset: -1, Field: "table of classes", Problem: "not readable as CSV", Err: err}
+		}
+		if len(rows) == 0 {
+			return &FormatError{File: file, Offset: 0, Field: "table of classes", Problem: "empty, expected a line of column names"}
+		}
+		index, id, name := slices.Index(rows[0], table.index), slices.Index(rows[0], "wnid"), slices.Index(rows[0], table.name)
+		if index < 0 || id < 0 || name < 0 {
+			return &FormatError{File: file, Offset: 0, Field: "column names",
+				Problem: fmt.Sprintf("%s, expected %s, wnid and %s among them", strings.Join(rows[0], ","), table.index, table.name)}
+		}
+		names := make([]string, len(f.Classes))
+		seen := make([]bool, len(f.Classes))
+		for i, row := range rows[1:] {
+			at, ok := slices.BinarySearch(f.Classes, row[id])
+			if !ok {
+				return &FormatError{File: file, Offset: -1, Field: fmt.Sprintf("class %d", i), Problem: fmt.Sprintf("there is no image of class %s", row[id])}
+			}
+			if row[index] != strconv.Itoa(at) || seen[at] {
+				return &FormatError{File: file, Offset: -1, Field: fmt.Sprintf("%s of class %s", table.index, row[id]),
+					Problem: fmt.Sprintf("%s, expected %d (its place among the sorted classes) once", row[index], at)}
+			}
+			names[at], seen[at] = row[name], true
+		}
+		if missing := slices.Index(seen, false); missing >= 0 {
+			return &FormatError{File: file, Offset: -1, Field: "table of classes",
+				Problem: fmt.Sprintf("class %s, of which there are images, is missing", f.Classes[missing])}
+		}
+		f.ClassNames = names
+		return nil
+	}
+	return nil
+}
+
+// Len is the number of images.
+func (f *ImageFolder) Len() int { return len(f.Files) }
+
+// path is where image i lies, for messages.
+func (f *ImageFolder) path(i int) string {
+	if f.archive != nil {
+		return filepath.Join(f.dir, imageArchive) + ":" + f.Files[i]
+	}
+	return filepath.Join(f.dir, filepath.FromSlash(f.Files[i]))
+}
+
+// Read returns the bytes of image file i, which the caller must not change. An i outside
+// 0..Len()-1 and a file that cannot be read are errors.
+func (f *ImageFolder) Read(i int) ([]byte, error) {
+	if i < 0 || i >= len(f.Files) {
+		return nil, fmt.Errorf("image %d of %s: expected 0 to %d", i, f.Name, len(f.Files)-1)
+	}
+	if f.archive != nil {
+		return f.archive[f.Files[i]], nil
+	}
+	data, err := os.ReadFile(f.path(i))
+	if err != nil {
+		return nil, fmt.Errorf("image %d of %s: expected a readable file: %w", i, f.Name, err)
+	}
+	return data, nil
+}
+
+// Decode reads and decodes image i as [DecodeRGB] does.
+func (f *ImageFolder) Decode(i int) (*RGB, error) {
+	data, err := f.Read(i)
+	if err != nil {
+		return nil, err
+	}
+	return DecodeRGB(f.path(i), data)
+}

@@ -1,0 +1,205 @@
+package train
+
+import (
+	"context"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gonas/gonas/backend"
+	"github.com/gonas/gonas/datasets"
+	"github.com/gonas/gonas/nas/arch"
+	"github.com/gonas/gonas/nas/search"
+	"github.com/gonas/gonas/nas/zoo"
+)
+
+// smallChain has a block of each kind that the mobile networks have.
+func smallChain() arch.Network {
+	return arch.Network{Input: [3]int{16, 16, 3}, Classes: 10, Chain: &arch.Chain{
+		Naming: arch.NamingMobile, Stem: arch.Conv{Out: 8, Kernel: 3, Stride: 2, Activation: "hswish"},
+		Blocks: []arch.Block{
+			{Name: "separable_conv", Op: arch.OpSeparable, In: 8, Out: 8, Kernel: 3, Stride: 1, Activation: "relu"},
+			{Name: "mb_module.0", Op: arch.OpBottleneck, In: 8, Hidden: 24, Out: 16, Kernel: 5, Stride: 2, Activation: "hswish",
+				Squeeze: &arch.SqueezeExcite{Squeeze: "mid_se.conv.0", Excite: "mid_se.fc.0", Reduced: 6, Activation: "relu", Gate: "hsigmoid"}},
+			{Name: "mb_module.1", Op: arch.OpIdentity, In: 16, Out: 16, Stride: 1},
+		},
+		Last: arch.Conv{Out: 32, Kernel: 1, Stride: 1, Activation: "relu6"}, Hidden: arch.Conv{Out: 16, Kernel: 1, Stride: 1, Activation: "hswish"},
+		Classifier: "classifier", Dropout: 0.2}}
+}
+
+// mobileRecipe is the mobile networks' recipe cut to a moment.
+func mobileRecipe() Config {
+	c := ImageNetMobileConfig()
+	c.Profile, c.Image, c.Batch, c.Epochs, c.StepsPerEpoch, c.WarmupEpochs = "test", 16, 4, 3, 2, 1
+	return c
+}
+
+// A chain with RMSProp, dropout, label smoothing and a moving average: interrupted and resumed it gives the same bits.
+func TestTrainNetworkResumesBitForBit(t *testing.T) {
+	train, test := data(t)
+	c := mobileRecipe()
+	d, err := c.ImageData(train, test)
+	require.NoError(t, err)
+	whole, broken := t.TempDir(), t.TempDir()
+	e := newEngine(t)
+	want, err := TrainNetwork(context.Background(), e, d, smallChain(), c, Options{Name: "chain", Dir: whole})
+	require.NoError(t, err)
+	assert.NotNil(t, want.Network)
+	assert.Positive(t, want.MACs)
+	for _, stop := range []int{1, 2} {
+		ctx, cancel := context.WithCancel(context.Background())
+		_, err = TrainNetwork(ctx, e, d, smallChain(), c, Options{Name: "chain", Dir: broken, Listeners: []search.Listener{func(ev search.Event) {
+			if ev.Kind == search.EventStep && ev.Epoch == stop+1 {
+				cancel()
+			}
+		}}})
+		require.ErrorIs(t, err, search.ErrInterrupted)
+	}
+	got, err := TrainNetwork(context.Background(), e, d, smallChain(), c, Options{Name: "chain", Dir: broken})
+	require.NoError(t, err)
+	assert.Equal(t, want, got)
+	a, err := os.ReadFile(filepath.Join(whole, search.CheckpointFile))
+	require.NoError(t, err)
+	b, err := os.ReadFile(filepath.Join(broken, search.CheckpointFile))
+	require.NoError(t, err)
+	assert.True(t, string(a) == string(b), "the checkpoints are equal")
+
+	other := smallChain()
+	other.Chain.Blocks[1].Kernel = 3
+	_, err = TrainNetwork(context.Background(), e, d, other, c, Options{Dir: broken})
+	assert.ErrorContains(t, err, "another architecture")
+	other.Classes = 12
+	_, err = TrainNetwork(context.Background(), e, d, other, c, Options{})
+	assert.ErrorContains(t, err, "images of [16 16 3] in 10 classes, the architecture takes [16 16 3] in 12")
+}
+
+// The moving average follows the weights by its decay, and it is what the test measures.
+func TestAverage(t *testing.T) {
+	train, test := data(t)
+	c := mobileRecipe()
+	c.Epochs, c.StepsPerEpoch, c.WarmupEpochs, c.Weights.LearningRate = 1, 1, 0, 0.01
+	d, err := c.ImageData(train, test)
+	require.NoError(t, err)
+	tr, err := newTrainer(newEngine(t), d, smallChain(), c, Options{})
+	require.NoError(t, err)
+	before, err := tr.model.State()
+	require.NoError(t, err)
+	require.NoError(t, tr.run(context.Background()))
+	after, err := tr.model.State()
+	require.NoError(t, err)
+	tr.average.Swap()
+	average, err := tr.model.State()
+	require.NoError(t, err)
+	decay := 2.0 / 11 // (1+1)/(10+1): early steps move the average faster
+	for _, name := range []string{"mb_module.0.conv2.weight", "stem.1.running_var"} {
+		for i := range before[name] {
+			assert.InDelta(t, decay*float64(before[name][i])+(1-decay)*float64(after[name][i]), average[name][i], 1e-6, name)
+		}
+		assert.NotEqual(t, before[name], after[name])
+	}
+}
+
+// generated writes a folder in ImageNet's layout: noise with a colour for each class.
+func generated(t *testing.T, classes, images, side int) string {
+	t.Helper()
+	dir := t.TempDir()
+	r := rand.New(rand.NewPCG(1, 1))
+	for _, split := range []string{"train", "val"} {
+		for k := range classes {
+			folder := filepath.Join(dir, split, "n"+strconv.Itoa(10000000+k))
+			require.NoError(t, os.MkdirAll(folder, 0o755))
+			for i := range images {
+				im := image.NewRGBA(image.Rect(0, 0, side+8*i, side))
+				for y := range side {
+					for x := range side + 8*i {
+						im.Set(x, y, color.RGBA{uint8(40*k + r.IntN(40)), uint8(r.IntN(256)), uint8(255 - 40*k), 255})
+					}
+				}
+				f, err := os.Create(filepath.Join(folder, strconv.Itoa(i)+".JPEG"))
+				require.NoError(t, err)
+				require.NoError(t, jpeg.Encode(f, im, nil))
+				require.NoError(t, f.Close())
+			}
+		}
+	}
+	return dir
+}
+
+func folders(t *testing.T, dir string) (train, val *datasets.ImageFolder) {
+	t.Helper()
+	train, err := datasets.OpenImageFolder(dir, "train")
+	require.NoError(t, err)
+	val, err = datasets.OpenImageFolder(dir, "val")
+	require.NoError(t, err)
+	return train, val
+}
+
+// Full-size networks take a step of their full recipe on generated images in ImageNet's layout, are tested, and go on
+// from their checkpoint; the batch alone is small. Time and memory are bounded as loosely as a busy machine needs.
+func TestFullSizeStep(t *testing.T) {
+	if testing.Short() {
+		t.Skip("full-size networks")
+	}
+	for _, name := range []string{"fairnas-a", "fairdarts-b-imagenet", "fairdarts-b"} {
+		t.Run(name, func(t *testing.T) {
+			n, err := zoo.Get(name)
+			require.NoError(t, err)
+			a := n.Network
+			c := ConfigFor(a)
+			c.Batch, c.Epochs, c.StepsPerEpoch, c.WarmupEpochs = 8, 2, 1, 0
+			var d Data
+			if a.Input[0] == 224 {
+				a.Classes = 5
+				train, val := folders(t, generated(t, 5, 2, 240))
+				d, err = c.FolderData(train, val)
+			} else {
+				train, test := data(t)
+				d, err = c.ImageData(train, test)
+			}
+			require.NoError(t, err)
+			dir := t.TempDir()
+			ctx, cancel := context.WithCancel(context.Background())
+			e := newEngine(t)
+			began := time.Now()
+			var step time.Duration
+			_, err = TrainNetwork(ctx, e, d, a, c, Options{Name: name, Dir: dir, Listeners: []search.Listener{func(ev search.Event) {
+				if ev.Kind == search.EventCheckpoint {
+					cancel()
+				}
+			}}})
+			require.ErrorIs(t, err, search.ErrInterrupted)
+			first := time.Since(began)
+			began = time.Now()
+			result, err := TrainNetwork(context.Background(), e, d, a, c, Options{Name: name, Dir: dir, Listeners: []search.Listener{func(ev search.Event) {
+				if ev.Kind == search.EventStep {
+					step = time.Since(began)
+				}
+			}}})
+			require.NoError(t, err)
+			require.Len(t, result.Epochs, 2)
+			assert.Less(t, step, time.Minute)
+			assert.Less(t, backend.PeakRSS(), int64(6<<30))
+			t.Logf("%s, batch %d: first epoch with compiling %.1f s, start and step %.1f s, peak %d MiB", name, c.Batch, first.Seconds(), step.Seconds(), backend.PeakRSS()>>20)
+		})
+	}
+}
+
+func TestFolderDataRefuses(t *testing.T) {
+	c := mobileRecipe()
+	train, val := folders(t, generated(t, 2, 1, 20))
+	c.Jitter = &[4]float64{0, 0, 0, 0.7}
+	_, err := c.FolderData(train, val)
+	assert.Error(t, err)
+	c.Jitter = nil
+	_, err = c.FolderData(train, val)
+	assert.ErrorContains(t, err, "no batch of 4")
+}
