@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"gonum.org/v1/gonum/stat"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/gonas/gonas/nas/darts"
 	"github.com/gonas/gonas/nas/fairdarts"
 	"github.com/gonas/gonas/nas/golden"
+	"github.com/gonas/gonas/nas/zoo"
 	"github.com/gonas/gonas/repro/claims"
 	"github.com/gonas/gonas/repro/verdict"
 )
@@ -31,6 +33,25 @@ var checks = map[string]func() ([]verdict.Check, error){
 	},
 	"fairdarts_loss_algebra": func() ([]verdict.Check, error) { return lossAlgebra(), nil },
 	"fairdarts_parse":        parse,
+}
+
+// count is a published network's count beside a printed one, in millions; what is "NETWORK: CONVENTION", with the names
+// of the zoo. Nothing is computed but the count.
+func count(what, printed string) ([]verdict.Check, error) {
+	name, convention, _ := strings.Cut(what, ": ")
+	n, err := zoo.Get(name)
+	if err != nil {
+		return nil, err
+	}
+	counts, err := n.Counts()
+	if err != nil {
+		return nil, err
+	}
+	got, ok := counts[convention]
+	if !ok {
+		return nil, fmt.Errorf("check %q: expected one of the conventions %q", what, zoo.Conventions)
+	}
+	return []verdict.Check{{Name: name + ", " + convention, Got: float64(got) / 1e6, Want: printed}}, nil
 }
 
 // fairDARTSPrinted is one printed column of the networks a to g.
