@@ -72,12 +72,15 @@ func TestDecide(t *testing.T) {
 		"fd-weights": verdict.Consistent, "fd-x-bimodal": verdict.Consistent, "fd-x-skips": verdict.Consistent,
 		"fd-x-random": verdict.Inconclusive, "fd-x-loss-algebra": verdict.Reproduced, "fd-x-parse": verdict.Reproduced,
 		"fd-means": verdict.PublishedInconsistently, "fd-cost": verdict.PublishedInconsistently,
-		"fd-7runs": verdict.NotRun, "fd-a": verdict.NotRun, "fd-coco": verdict.NotRun, "fd-random": verdict.NotRun,
+		"fd-7runs": verdict.NotRun, "fd-a": verdict.PublishedInconsistently, "fd-g": verdict.NotRun, "fd-coco": verdict.NotRun, "fd-random": verdict.NotRun,
 	} {
 		assert.Equal(t, want, got[id].Status, "%s: %s", id, got[id].Reason)
 	}
 	assert.Equal(t, verdict.Reproduced, got["fd-7runs"].Parts[1].Status)
 	assert.Equal(t, verdict.Reproduced, got["fd-means"].Parts[1].Status)
+	for _, part := range got["fd-g"].Parts[1:] {
+		assert.Equal(t, verdict.Reproduced, part.Status, part.Part)
+	}
 	assert.InDelta(t, 4.333333, *got["fd-x-skips"].Measured, 1e-6)
 	assert.Equal(t, []uint64{0, 1, 2}, got["fd-x-skips"].Seeds)
 	assert.Equal(t, "low", got["fd-random"].Confidence)
