@@ -3,9 +3,13 @@
 package repro
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/gonas/gonas/repro/claims"
 	"github.com/gonas/gonas/repro/evidence"
@@ -13,13 +17,39 @@ import (
 	"github.com/gonas/gonas/repro/verdict"
 )
 
-// Decide decides every claim from the runs under dir, all of the given profile, and writes verdicts.json there.
+// Decide decides every claim from the runs under dir, all of the given profile, and writes verdicts.json there, with the
+// hashes of what the verdicts rest on.
 func Decide(dir string, profile claims.Profile) ([]verdict.Verdict, error) {
 	v, err := decide(dir, profile)
 	if err != nil {
 		return nil, err
 	}
-	return v, evidence.WriteVerdicts(dir, evidence.Verdicts{Profile: profile, Verdicts: v})
+	files, err := evidence.HashFiles(dir)
+	if err != nil {
+		return nil, err
+	}
+	records, err := hashClaims()
+	if err != nil {
+		return nil, err
+	}
+	return v, evidence.WriteVerdicts(dir, evidence.Verdicts{Profile: profile, Files: files, Claims: records, Verdicts: v})
+}
+
+// hashClaims are the SHA-256 of the claims' records.
+func hashClaims() (map[string]string, error) {
+	list, err := claims.All()
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for _, c := range list {
+		data, err := json.Marshal(c)
+		if err != nil {
+			return nil, fmt.Errorf("claim %s: %w", c.ID, err)
+		}
+		out[c.ID] = fmt.Sprintf("%x", sha256.Sum256(data))
+	}
+	return out, nil
 }
 
 func decide(dir string, profile claims.Profile) ([]verdict.Verdict, error) {
@@ -46,36 +76,100 @@ func decide(dir string, profile claims.Profile) ([]verdict.Verdict, error) {
 	return out, nil
 }
 
-// Verify recomputes the verdicts of dir from its raw logs, at the profile that its verdicts.json says, and names the
-// claims whose recorded verdict differs. It writes nothing.
-func Verify(dir string) (verdicts []verdict.Verdict, differ []string, err error) {
+// Verification is what [Verify] found.
+type Verification struct {
+	// Verdicts are recomputed; those of claims whose record changed are stale.
+	Verdicts []verdict.Verdict `json:"verdicts"`
+	// Differ are claims whose recorded verdict is another than the raw logs give, or that are recorded and no longer
+	// exist.
+	Differ []string `json:"differ,omitempty"`
+	// Stale are claims whose record changed since.
+	Stale []string `json:"stale,omitempty"`
+	// Missing and Edited are files that the verdicts rested on, Added are files of runs that were not there.
+	Missing []string `json:"missing,omitempty"`
+	Edited  []string `json:"edited,omitempty"`
+	Added   []string `json:"added,omitempty"`
+}
+
+// Sound tells whether everything is as recorded.
+func (v Verification) Sound() bool {
+	return len(v.Differ)+len(v.Stale)+len(v.Missing)+len(v.Edited)+len(v.Added) == 0
+}
+
+// Problems says what is not as recorded, a line each.
+func (v Verification) Problems() []string {
+	var out []string
+	for _, part := range []struct {
+		what string
+		list []string
+	}{{"missing file", v.Missing}, {"edited file", v.Edited}, {"file that was not there", v.Added},
+		{"the raw logs give another verdict than recorded", v.Differ}, {"stale: the claim's record changed since", v.Stale}} {
+		for _, name := range part.list {
+			out = append(out, part.what+": "+name)
+		}
+	}
+	return out
+}
+
+// Verify recomputes the verdicts of dir from its raw logs, at the profile that its verdicts.json says, and compares them,
+// the files and the claims' records with what was recorded. It writes nothing and needs no backend.
+func Verify(dir string) (Verification, error) {
+	var out Verification
 	recorded, err := evidence.ReadVerdicts(dir)
 	if err != nil {
-		return nil, nil, err
+		return out, err
 	}
-	verdicts, err = decide(dir, recorded.Profile)
+	files, err := evidence.HashFiles(dir)
 	if err != nil {
-		return nil, nil, err
+		return out, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(recorded.Files)) {
+		switch now, ok := files[name]; {
+		case !ok:
+			out.Missing = append(out.Missing, name)
+		case now != recorded.Files[name]:
+			out.Edited = append(out.Edited, name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if _, ok := recorded.Files[name]; !ok {
+			out.Added = append(out.Added, name)
+		}
+	}
+	if out.Verdicts, err = decide(dir, recorded.Profile); err != nil {
+		// A damaged log can be why; its name comes first then.
+		if problems := out.Problems(); len(problems) > 0 {
+			err = fmt.Errorf("%s; %w", strings.Join(problems, "; "), err)
+		}
+		return out, err
 	}
 	before, err := encode(recorded.Verdicts)
 	if err != nil {
-		return nil, nil, err
+		return out, err
 	}
-	now, err := encode(verdicts)
+	now, err := encode(out.Verdicts)
 	if err != nil {
-		return nil, nil, err
+		return out, err
 	}
-	for _, v := range verdicts {
-		if before[v.Claim] != now[v.Claim] {
-			differ = append(differ, v.Claim)
+	records, err := hashClaims()
+	if err != nil {
+		return out, err
+	}
+	for i, v := range out.Verdicts {
+		if records[v.Claim] != recorded.Claims[v.Claim] {
+			out.Stale = append(out.Stale, v.Claim)
+			out.Verdicts[i].Status = verdict.Stale
+			out.Verdicts[i].Reason = "the claim's record changed since the verdict: " + v.Reason
+		} else if before[v.Claim] != now[v.Claim] {
+			out.Differ = append(out.Differ, v.Claim)
 		}
 	}
 	for _, v := range recorded.Verdicts {
 		if _, ok := now[v.Claim]; !ok {
-			differ = append(differ, v.Claim)
+			out.Differ = append(out.Differ, v.Claim)
 		}
 	}
-	return verdicts, differ, nil
+	return out, nil
 }
 
 // encode gives each claim's verdict as text to compare; a claim recorded twice is an error.

@@ -115,38 +115,107 @@ func TestAnEmptyFolderStillDecidesArithmetic(t *testing.T) {
 
 func TestVerify(t *testing.T) {
 	dir := folder(t, 3)
-	_, _, err := Verify(dir)
+	_, err := Verify(dir)
 	require.ErrorIs(t, err, os.ErrNotExist)
 	want, err := Decide(dir, claims.Quick)
 	require.NoError(t, err)
 	before, err := os.ReadFile(filepath.Join(dir, evidence.VerdictsFile))
 	require.NoError(t, err)
-	got, differ, err := Verify(dir)
+	got, err := Verify(dir)
 	require.NoError(t, err)
-	assert.Empty(t, differ)
-	assert.Equal(t, want, got)
+	assert.True(t, got.Sound(), got.Problems())
+	assert.Empty(t, got.Problems())
+	assert.Equal(t, want, got.Verdicts)
 
-	// A log changed afterwards shows, and so does a verdict that was.
+	// A log changed afterwards shows, and so does the verdict that followed from it.
 	require.NoError(t, evidence.WriteResult(extract.SearchDir(dir, extract.LabelDARTS, 1), searched("darts", 1, 0.4, 0.6, 0)))
-	got, differ, err = Verify(dir)
+	got, err = Verify(dir)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"fd-x-skips"}, differ)
-	assert.Equal(t, verdict.Inconclusive, byID(got)["fd-x-skips"].Status)
+	assert.Equal(t, []string{"fd-x-skips"}, got.Differ)
+	assert.Contains(t, got.Edited, "search/darts-seed1/result.json")
+	assert.Contains(t, got.Problems(), "the raw logs give another verdict than recorded: fd-x-skips")
+	assert.Equal(t, verdict.Inconclusive, byID(got.Verdicts)["fd-x-skips"].Status)
 	after, err := os.ReadFile(filepath.Join(dir, evidence.VerdictsFile))
 	require.NoError(t, err)
 	assert.Equal(t, string(before), string(after), "verify writes nothing")
+}
 
+// Each kind of tampering is found and named.
+func TestVerifyFindsTampering(t *testing.T) {
+	for name, tc := range map[string]struct {
+		tamper  func(t *testing.T, dir string, recorded *evidence.Verdicts)
+		problem string
+	}{
+		"a number in a verdict": {func(t *testing.T, _ string, r *evidence.Verdicts) {
+			for i := range r.Verdicts {
+				if r.Verdicts[i].Claim == "fd-weights" {
+					*r.Verdicts[i].Measured += 1e-9
+				}
+			}
+		}, "the raw logs give another verdict than recorded: fd-weights"},
+		"a status": {func(t *testing.T, _ string, r *evidence.Verdicts) {
+			for i := range r.Verdicts {
+				if r.Verdicts[i].Claim == "fd-coco" {
+					r.Verdicts[i].Status = verdict.Reproduced
+				}
+			}
+		}, "the raw logs give another verdict than recorded: fd-coco"},
+		"a claim that is not": {func(_ *testing.T, _ string, r *evidence.Verdicts) {
+			r.Verdicts = append(r.Verdicts, verdict.Verdict{Claim: "fd-none"})
+		}, "the raw logs give another verdict than recorded: fd-none"},
+		"a missing file": {func(t *testing.T, dir string, _ *evidence.Verdicts) {
+			require.NoError(t, os.Remove(filepath.Join(extract.SearchDir(dir, extract.LabelFairDARTS, 0), evidence.AlphasFile)))
+		}, "missing file: search/fairdarts-seed0/alphas.csv"},
+		"a missing run": {func(t *testing.T, dir string, _ *evidence.Verdicts) {
+			require.NoError(t, os.RemoveAll(extract.TrainDir(dir, extract.LabelRandom, 2)))
+		}, "missing file: train/random-seed2/result.json"},
+		"an edited log": {func(t *testing.T, dir string, _ *evidence.Verdicts) {
+			path := filepath.Join(extract.SearchDir(dir, extract.LabelDARTS, 2), evidence.MetricsFile)
+			data, err := os.ReadFile(path)
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(path, append(data, '\n'), 0o644))
+		}, "edited file: search/darts-seed2/metrics.csv"},
+		"a run more": {func(t *testing.T, dir string, _ *evidence.Verdicts) {
+			require.NoError(t, evidence.WriteResult(extract.SearchDir(dir, extract.LabelDARTS, 7), searched("darts", 7, 0.4, 0.6, 5)))
+		}, "file that was not there: search/darts-seed7/result.json"},
+		"a claim's record": {func(_ *testing.T, _ string, r *evidence.Verdicts) {
+			r.Claims["fd-x-skips"] = strings.Repeat("0", 64)
+		}, "stale: the claim's record changed since: fd-x-skips"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := folder(t, 3)
+			_, err := Decide(dir, claims.Quick)
+			require.NoError(t, err)
+			recorded, err := evidence.ReadVerdicts(dir)
+			require.NoError(t, err)
+			tc.tamper(t, dir, &recorded)
+			require.NoError(t, evidence.WriteVerdicts(dir, recorded))
+			got, err := Verify(dir)
+			require.NoError(t, err)
+			assert.False(t, got.Sound())
+			assert.Contains(t, got.Problems(), tc.problem)
+			if len(got.Stale) > 0 {
+				assert.Equal(t, verdict.Stale, byID(got.Verdicts)[got.Stale[0]].Status)
+			}
+		})
+	}
+	dir := folder(t, 3)
+	_, err := Decide(dir, claims.Quick)
+	require.NoError(t, err)
 	recorded, err := evidence.ReadVerdicts(dir)
 	require.NoError(t, err)
-	forged := evidence.Verdicts{Profile: claims.Paper, Verdicts: recorded.Verdicts}
-	require.NoError(t, evidence.WriteVerdicts(dir, forged))
-	_, _, err = Verify(dir)
+	recorded.Profile = claims.Paper
+	require.NoError(t, evidence.WriteVerdicts(dir, recorded))
+	_, err = Verify(dir)
 	assert.ErrorContains(t, err, "profile", "runs of a reduced profile must not be judged as the paper's")
-	forged = evidence.Verdicts{Profile: claims.Quick, Verdicts: append(recorded.Verdicts, verdict.Verdict{Claim: "fd-none"})}
-	require.NoError(t, evidence.WriteVerdicts(dir, forged))
-	_, differ, err = Verify(dir)
+
+	// A log that cannot be read is named as edited, beside what is wrong with it.
+	dir = folder(t, 3)
+	_, err = Decide(dir, claims.Quick)
 	require.NoError(t, err)
-	assert.Contains(t, differ, "fd-none")
+	require.NoError(t, os.WriteFile(filepath.Join(extract.SearchDir(dir, extract.LabelDARTS, 1), evidence.ResultFile), []byte("{"), 0o644))
+	_, err = Verify(dir)
+	assert.ErrorContains(t, err, "edited file: search/darts-seed1/result.json; ")
 }
 
 func TestTable(t *testing.T) {

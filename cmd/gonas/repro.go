@@ -3,9 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gonas/gonas/backend"
@@ -26,12 +28,14 @@ type reproCmd struct {
 }
 
 type reproRunCmd struct {
-	Profile string `default:"quick" help:"How much to spend: ${profiles}."`
-	Seeds   int    `default:"3" help:"Number of paired seeds; fewer than 3 decide nothing."`
-	Out     string `placeholder:"DIR" help:"Evidence folder; what is finished there is not done again. Default: runs/repro-PROFILE."`
-	Data    string `placeholder:"DIR" help:"Data folder with CIFAR-10, for all of its images; default: the embedded ones."`
-	JSON    bool   `name:"json" help:"Print the verdicts as JSON."`
-	DryRun  bool   `help:"Print the runs and stop."`
+	Papers  []string `arg:"" optional:"" name:"paper" help:"Papers whose claims are wanted (default: all)."`
+	Only    string   `placeholder:"KIND" help:"Only claims of this kind: exact, golden, order, rank, trend, level, cost."`
+	Profile string   `default:"quick" help:"How much to spend: ${profiles}."`
+	Seeds   int      `default:"3" help:"Number of paired seeds; fewer than 3 decide nothing."`
+	Out     string   `placeholder:"DIR" help:"Evidence folder; what is finished there is not done again. Default: runs/repro-PROFILE."`
+	Data    string   `placeholder:"DIR" help:"Data folder with CIFAR-10, for all of its images; default: the embedded ones."`
+	JSON    bool     `name:"json" help:"Print the verdicts as JSON."`
+	DryRun  bool     `help:"Print the runs and stop."`
 }
 
 // Run makes what is missing and prints the verdicts.
@@ -46,22 +50,23 @@ func (c reproRunCmd) Run(a *app) (err error) {
 	if dir == "" {
 		dir = filepath.Join("runs", "repro-"+c.Profile)
 	}
-	r := &runner.Runner{Profile: c.Profile, Seeds: c.Seeds, Dir: dir}
+	wanted, err := c.wanted()
+	if err != nil {
+		return err
+	}
+	r := &runner.Runner{Profile: c.Profile, Seeds: c.Seeds, Dir: dir, Claims: wanted}
 	jobs, err := r.Jobs()
 	if err != nil {
 		return err
+	}
+	if c.DryRun {
+		return c.plan(a, jobs)
 	}
 	left := 0
 	for _, j := range jobs {
 		if !j.Done {
 			left++
 		}
-		if c.DryRun {
-			fmt.Fprintf(a.stdout, "%-6s %-16s seed %d  done=%t\n", j.Kind, j.Label, j.Seed, j.Done)
-		}
-	}
-	if c.DryRun {
-		return nil
 	}
 	if left > 0 {
 		if err := c.make(a, r, left); err != nil {
@@ -80,6 +85,64 @@ func (c reproRunCmd) Run(a *app) (err error) {
 	}
 	fmt.Fprintf(a.stdout, "\nProfile %s, %d seeds. Evidence and verdicts.json: %s\n", c.Profile, c.Seeds, dir)
 	return nil
+}
+
+// wanted are the claims that the command line chooses.
+func (c reproRunCmd) wanted() ([]claims.Claim, error) {
+	all, err := claims.All()
+	if err != nil {
+		return nil, err
+	}
+	papers, kinds := map[string]bool{}, map[string]bool{}
+	var out []claims.Claim
+	for _, claim := range all {
+		papers[claim.Paper] = true
+		of := len(c.Papers) == 0 || slices.Contains(c.Papers, claim.Paper)
+		fits := c.Only == ""
+		for _, part := range claim.Assertions() {
+			kinds[string(part.Kind)] = true
+			fits = fits || string(part.Kind) == c.Only
+		}
+		if of && fits {
+			out = append(out, claim)
+		}
+	}
+	for _, p := range c.Papers {
+		if !papers[p] {
+			return nil, fmt.Errorf("paper %q: expected one of %v", p, slices.Sorted(maps.Keys(papers)))
+		}
+	}
+	if c.Only != "" && !kinds[c.Only] {
+		return nil, fmt.Errorf("--only %q: expected one of %v", c.Only, slices.Sorted(maps.Keys(kinds)))
+	}
+	return out, nil
+}
+
+// plan prints what would be done and how long that takes.
+func (c reproRunCmd) plan(a *app, jobs []runner.Job) error {
+	if c.JSON {
+		return writeJSON(a.stdout, jobs)
+	}
+	total, unknown := 0.0, 0
+	for _, j := range jobs {
+		state := "done"
+		if !j.Done {
+			state = "not measured yet"
+			if j.Expected > 0 {
+				state = "about " + (time.Duration(j.Expected) * time.Second).String()
+				total += j.Expected
+			} else {
+				unknown++
+			}
+		}
+		fmt.Fprintf(a.stdout, "%-6s %-16s seed %d  %-20s for %s\n", j.Kind, j.Label, j.Seed, state, strings.Join(j.Claims, ", "))
+	}
+	fmt.Fprintf(a.stdout, "%d runs, about %s on two cores", len(jobs), time.Duration(total)*time.Second)
+	if unknown > 0 {
+		fmt.Fprintf(a.stdout, " and %d runs whose time was not measured", unknown)
+	}
+	_, err := fmt.Fprintln(a.stdout)
+	return err
 }
 
 // make does the runs that are left and records what they ran on.
@@ -156,20 +219,32 @@ func (c reproListCmd) Run(a *app) error {
 }
 
 type reproVerifyCmd struct {
-	Dir string `arg:"" help:"Evidence folder."`
+	Dir  string `arg:"" help:"Evidence folder."`
+	JSON bool   `name:"json" help:"Print what was found as JSON."`
 }
 
-// Run fails where a recorded verdict differs from the recomputed one.
+// Run fails where anything is not as recorded, and names it.
 func (c reproVerifyCmd) Run(a *app) error {
-	verdicts, differ, err := repro.Verify(c.Dir)
+	v, err := repro.Verify(c.Dir)
 	if err != nil {
 		return err
 	}
-	if len(differ) > 0 {
-		return fmt.Errorf("%s: the raw logs give other verdicts than recorded for %v", c.Dir, differ)
+	if c.JSON {
+		if err := writeJSON(a.stdout, v); err != nil {
+			return err
+		}
 	}
-	fmt.Fprintf(a.stdout, "%s: all %d verdicts follow from the raw logs\n", c.Dir, len(verdicts))
-	return nil
+	problems := v.Problems()
+	if len(problems) == 0 {
+		if !c.JSON {
+			fmt.Fprintf(a.stdout, "%s: all %d verdicts follow from the raw logs\n", c.Dir, len(v.Verdicts))
+		}
+		return nil
+	}
+	for _, p := range problems {
+		fmt.Fprintln(a.stderr, p)
+	}
+	return fmt.Errorf("%s: %d things are not as recorded", c.Dir, len(problems))
 }
 
 // listed is a claim as `repro list --json` prints it.

@@ -1,7 +1,11 @@
 package evidence
 
 import (
+	"crypto/sha256"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strconv"
 
@@ -102,8 +106,45 @@ func ReadTrainResult(dir string) (train.TrainResult, error) {
 
 // Verdicts are the contents of verdicts.json.
 type Verdicts struct {
-	Profile  claims.Profile    `json:"profile"`
+	Profile claims.Profile `json:"profile"`
+	// Files are the SHA-256 of the logs and results that the verdicts rest on, by path inside the folder.
+	Files map[string]string `json:"files,omitempty"`
+	// Claims are the SHA-256 of the claims' records, by id.
+	Claims   map[string]string `json:"claims,omitempty"`
 	Verdicts []verdict.Verdict `json:"verdicts"`
+}
+
+// rawFiles are the files of a run that say what happened and what came out.
+var rawFiles = []string{EventsFile, MetricsFile, ResultFile, GenotypeFile, AlphasFile}
+
+// HashFiles returns the SHA-256 of the logs and results of all runs below dir/search and dir/train, by path inside dir,
+// with slashes. Folders of runs that have no result are left out: they are not finished.
+func HashFiles(dir string) (map[string]string, error) {
+	out := map[string]string{}
+	for _, kind := range []string{"search", "train"} {
+		results, err := filepath.Glob(filepath.Join(dir, kind, "*", ResultFile))
+		if err != nil {
+			return nil, err
+		}
+		for _, result := range results {
+			for _, name := range rawFiles {
+				path := filepath.Join(filepath.Dir(result), name)
+				data, err := os.ReadFile(path)
+				if errors.Is(err, fs.ErrNotExist) {
+					continue
+				}
+				if err != nil {
+					return nil, err
+				}
+				inside, err := filepath.Rel(dir, path)
+				if err != nil {
+					return nil, err
+				}
+				out[filepath.ToSlash(inside)] = fmt.Sprintf("%x", sha256.Sum256(data))
+			}
+		}
+	}
+	return out, nil
 }
 
 // WriteVerdicts writes verdicts.json.

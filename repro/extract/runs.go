@@ -135,6 +135,9 @@ func Quantities() []string {
 	return slices.Sorted(maps.Keys(kinds()))
 }
 
+// RunKind says which runs a quantity is of, search or train; empty for an unknown one.
+func RunKind(quantity string) string { return kinds()[quantity] }
+
 // kinds says of every quantity which runs it is of.
 func kinds() map[string]string {
 	out := map[string]string{}

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/nas"
@@ -20,6 +21,8 @@ import (
 	"github.com/gonas/gonas/nas/search"
 	"github.com/gonas/gonas/nas/space"
 	"github.com/gonas/gonas/nas/train"
+	"github.com/gonas/gonas/nas/zoo"
+	"github.com/gonas/gonas/repro/claims"
 	"github.com/gonas/gonas/repro/evidence"
 	"github.com/gonas/gonas/repro/extract"
 )
@@ -32,6 +35,10 @@ type Job struct {
 	Seed  uint64 `json:"seed"`
 	// Done is true where the evidence folder has its result already.
 	Done bool `json:"done"`
+	// Claims are those that need the run.
+	Claims []string `json:"claims"`
+	// Expected is about how long it takes on two cores, in seconds; 0 where it was not measured.
+	Expected float64 `json:"expected_s"`
 
 	dir string
 	run func(ctx context.Context, r *Runner, dir string, listen []search.Listener) error
@@ -46,16 +53,21 @@ type Runner struct {
 	Seeds int
 	// Dir is the evidence folder.
 	Dir string
+	// Claims are those to be decided: only the runs that they need are made, one run serving many. Nil takes all.
+	Claims []claims.Claim
 	// Started is called before each job that is not done, with its number from 1 of total; the listener it returns
 	// (nil for none) hears the job's events.
 	Started func(n, total int, job Job) search.Listener
 }
 
-// searches are the runs of a seed by label.
-var searches = []struct {
+// searchRun is a search by label.
+type searchRun struct {
 	label, method string
 	change        func(nas.Config)
-}{
+}
+
+// searches are the searches that claims may be decided by.
+var searches = []searchRun{
 	{extract.LabelDARTS, darts.Name, nil},
 	{extract.LabelFairDARTS, fairdarts.Name, nil},
 	{extract.LabelFairDARTSNo01, fairdarts.Name, func(c nas.Config) {
@@ -65,26 +77,93 @@ var searches = []struct {
 	}},
 }
 
+// expected are seconds a run on two cores without a GPU, compiling left out: measured in November 2026, for the paper's
+// protocol computed from a step's time.
+var expected = map[string]map[string]float64{
+	nas.Smoke: {"search": 1, "train": 1},
+	nas.Quick: {"search": 20, "train": 7},
+	nas.Full:  {"search": 50 * 390 * 4.4, "train": 600 * 520 * 9},
+}
+
+// need is a run that a claim is decided by.
+type need struct{ kind, label string }
+
+// needs are the runs that the claims are decided by at the profile, with the ids of the claims.
+func (r *Runner) needs() (map[need][]string, error) {
+	list := r.Claims
+	if list == nil {
+		var err error
+		if list, err = claims.All(); err != nil {
+			return nil, err
+		}
+	}
+	out := map[need][]string{}
+	add := func(n need, id string) {
+		if !slices.Contains(out[n], id) {
+			out[n] = append(out[n], id)
+		}
+	}
+	for _, c := range list {
+		for _, part := range c.Assertions() {
+			if _, ok := part.Rule(claims.Profile(r.Profile)); !ok || part.Measure == nil || part.Measure.Quantity == "" {
+				continue
+			}
+			kind := extract.RunKind(part.Measure.Quantity)
+			for _, label := range []string{part.Measure.Of, part.Measure.Than} {
+				if label == "" {
+					continue
+				}
+				add(need{kind, label}, c.ID)
+				if kind == "train" && isSearch(label) {
+					add(need{"search", label}, c.ID)
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
+func isSearch(label string) bool {
+	return slices.ContainsFunc(searches, func(s searchRun) bool { return s.label == label })
+}
+
 // Jobs lists what the runner will do, in order: all searches, then the trainings.
 func (r *Runner) Jobs() ([]Job, error) {
+	needs, err := r.needs()
+	if err != nil {
+		return nil, err
+	}
+	var trained []string
+	for n := range needs {
+		switch {
+		case n.kind == "train":
+			trained = append(trained, n.label)
+		case !isSearch(n.label):
+			return nil, fmt.Errorf("claims %v: no search is called %q", needs[n], n.label)
+		}
+	}
+	slices.Sort(trained)
 	var jobs []Job
 	for seed := range uint64(r.Seeds) {
 		for _, s := range searches {
-			jobs = append(jobs, Job{Kind: "search", Label: s.label, Seed: seed, dir: extract.SearchDir(r.Dir, s.label, seed),
-				run: func(ctx context.Context, r *Runner, dir string, listen []search.Listener) error {
-					return r.search(ctx, dir, s.method, s.change, seed, listen)
-				}})
+			if ids, ok := needs[need{"search", s.label}]; ok {
+				jobs = append(jobs, Job{Kind: "search", Label: s.label, Seed: seed, Claims: ids, dir: extract.SearchDir(r.Dir, s.label, seed),
+					run: func(ctx context.Context, r *Runner, dir string, listen []search.Listener) error {
+						return r.search(ctx, dir, s.method, s.change, seed, listen)
+					}})
+			}
 		}
 	}
 	for seed := range uint64(r.Seeds) {
-		for _, label := range []string{extract.LabelDARTS, extract.LabelFairDARTS, extract.LabelRandom} {
-			jobs = append(jobs, Job{Kind: "train", Label: label, Seed: seed, dir: extract.TrainDir(r.Dir, label, seed),
+		for _, label := range trained {
+			jobs = append(jobs, Job{Kind: "train", Label: label, Seed: seed, Claims: needs[need{"train", label}], dir: extract.TrainDir(r.Dir, label, seed),
 				run: func(ctx context.Context, r *Runner, dir string, listen []search.Listener) error {
 					return r.train(ctx, dir, label, seed, listen)
 				}})
 		}
 	}
 	for i := range jobs {
+		jobs[i].Expected = expected[r.Profile][jobs[i].Kind]
 		switch _, err := os.Stat(filepath.Join(jobs[i].dir, evidence.ResultFile)); {
 		case err == nil:
 			jobs[i].Done = true
@@ -151,8 +230,12 @@ func (r *Runner) search(ctx context.Context, dir, name string, change func(nas.C
 	return evidence.WriteResult(dir, *result)
 }
 
-// train trains what the search of a label and seed derived, or a random architecture of two skips.
+// train trains what the search of a label and seed derived, a random architecture of two skips, or a network of the zoo.
 func (r *Runner) train(ctx context.Context, dir, label string, seed uint64, listen []search.Listener) error {
+	o := train.Options{Dir: dir, Listeners: listen}
+	if label != extract.LabelRandom && !isSearch(label) {
+		return r.trainPublished(ctx, label, seed, o)
+	}
 	g, name, err := r.architecture(label, seed)
 	if err != nil {
 		return err
@@ -161,12 +244,36 @@ func (r *Runner) train(ctx context.Context, dir, label string, seed uint64, list
 	if err != nil {
 		return err
 	}
-	c.Seed = seed
-	result, err := train.Train(ctx, r.Engine, r.Train, r.Test, g, c, train.Options{Name: name, Dir: dir, Listeners: listen})
+	c.Seed, o.Name = seed, name
+	result, err := train.Train(ctx, r.Engine, r.Train, r.Test, g, c, o)
 	if err != nil {
 		return err
 	}
 	return evidence.WriteTrainResult(dir, *result)
+}
+
+// trainPublished trains a network of the zoo by the recipe of its kind.
+func (r *Runner) trainPublished(ctx context.Context, name string, seed uint64, o train.Options) error {
+	n, err := zoo.Get(name)
+	if err != nil {
+		return err
+	}
+	network := n.Network
+	c, err := nas.TrainNetworkConfig(r.Profile, &network)
+	if err != nil {
+		return err
+	}
+	c.Seed, o.Name = seed, name
+	network.Input[0], network.Input[1], network.Classes = c.Image, c.Image, r.Train.Classes
+	d, err := c.ImageData(r.Train, r.Test)
+	if err != nil {
+		return err
+	}
+	result, err := train.TrainNetwork(ctx, r.Engine, d, network, c, o)
+	if err != nil {
+		return err
+	}
+	return evidence.WriteTrainResult(o.Dir, *result)
 }
 
 // randomSkips is the number of skip connections of FairDARTS's random control.
