@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
@@ -109,4 +110,56 @@ func TestRunResumes(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, before.ModTime(), after.ModTime(), "a finished run is not done again")
 	assert.Equal(t, []string{extract.LabelDARTS, extract.LabelFairDARTS, extract.LabelFairDARTS}, started)
+}
+
+// The full profiles start: a step of each kind of run at its full size, on generated images in the official layout.
+func TestFullProfilesStart(t *testing.T) {
+	if testing.Short() {
+		t.Skip("full-size networks")
+	}
+	b, err := backend.Open()
+	require.NoError(t, err)
+	folder := t.TempDir()
+	random := rand.New(rand.NewPCG(1, 1))
+	for name, images := range map[string]int{"data_batch_1.bin": 10000, "data_batch_2.bin": 10000, "data_batch_3.bin": 10000, "data_batch_4.bin": 10000, "data_batch_5.bin": 10000, "test_batch.bin": 10000} {
+		data := make([]byte, images*(1+32*32*3))
+		for i := range data {
+			data[i] = byte(random.Uint32())
+			if i%(1+32*32*3) == 0 {
+				data[i] %= 10
+			}
+		}
+		require.NoError(t, os.WriteFile(filepath.Join(folder, name), data, 0o644))
+	}
+	train, test, err := datasets.Load("cifar10", folder)
+	require.NoError(t, err)
+	require.Equal(t, 50000, train.N)
+	for _, tc := range []struct {
+		profile, claim, label string
+	}{{nas.Full, "fd-x-skips", extract.LabelFairDARTS}, {nas.Full, "fd-a", "fairdarts-a"}} {
+		t.Run(tc.profile+" "+tc.label, func(t *testing.T) {
+			r := &Runner{Engine: engine.New(b.Backend), Train: train, Test: test, Profile: tc.profile, Seeds: 1, Dir: t.TempDir(), Claims: named(t, tc.claim)}
+			jobs, err := r.Jobs()
+			require.NoError(t, err)
+			for _, job := range jobs {
+				if job.Label != tc.label {
+					continue
+				}
+				ctx, cancel := context.WithCancel(context.Background())
+				steps := 0
+				r.Started = func(int, int, Job) search.Listener {
+					return func(e search.Event) {
+						if e.Kind == search.EventStep {
+							steps++
+							cancel()
+						}
+					}
+				}
+				require.ErrorIs(t, r.one(ctx, 1, 1, job), search.ErrInterrupted)
+				assert.Equal(t, 1, steps)
+				return
+			}
+			t.Fatalf("no run of %s in %v", tc.label, labels(jobs))
+		})
+	}
 }
