@@ -19,9 +19,11 @@ setup:
 build:
 	go build -trimpath -buildvcs=false -ldflags '-X main.version=$(version) -X main.commit=$(commit) -X main.dirty=$(dirty) -X main.goSum=$(go_sum)' -o bin/gonas ./cmd/gonas
 
-# The main job: searches on real images, and what came out beside what the papers say.
+# The main job: searches on real images, what came out beside what the papers say, figures, and a page that shows it all.
 repro: setup build
 	bin/gonas repro run --profile quick
+	bin/gonas plot all --from runs/repro-quick >/dev/null
+	bin/gonas repro report runs/repro-quick
 
 test: setup
 	go test $(test_flags) ./...

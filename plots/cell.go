@@ -178,6 +178,16 @@ func Cell(c arch.Cell, title string) Drawing {
 func Genotype(g arch.Genotype, title string) Drawing {
 	normal, normalWords := cellGraph(g.Normal)
 	reduce, reduceWords := cellGraph(g.Reduce)
+	for _, side := range []struct {
+		cell  arch.Cell
+		drawn *Drawing
+		words *string
+	}{{g.Normal, &normal, &normalWords}, {g.Reduce, &reduce, &reduceWords}} {
+		if len(side.cell.Edges) == 0 {
+			*side.drawn, *side.words = Drawing{}, "none, nothing was kept."
+			side.drawn.write(point{}, 0.5, muted, run{s: "no operation was kept", size: textSize, italic: true})
+		}
+	}
 	normal, reduce = normal.headed("Normal cell"), reduce.headed("Reduction cell")
 	const between = 22
 	var d Drawing

@@ -25,11 +25,14 @@ const fillShare = 0.45
 
 // Measures of the blocks of a chain.
 const (
-	blockWidth = 39
-	blockGap   = 10
-	// A block is baseHeight high, and perExpansion more for each multiple of its input's channels inside, to a limit.
-	baseHeight   = 18
-	perExpansion = 4
+	// A block has a column to itself. It is baseWidth wide, and perExpansion more for each multiple of its input's channels
+	// inside, to a limit; stem, head and classifier are plainWidth wide.
+	columnWidth  = 46
+	blockGap     = 8
+	blockHeight  = 34
+	plainWidth   = 39
+	baseWidth    = 22
+	perExpansion = 3
 	maxExpansion = 8
 	badgeHeight  = smallSize + 2
 	rowGap       = 20
@@ -136,7 +139,7 @@ func pieces(n arch.Network) []piece {
 }
 
 // Chain draws the blocks of a chain: from the input to the classifier, in rows of a page's width. A block's colour is
-// its kernel size, its height the expansion; marks above it tell stride and squeeze-and-excitation; below it stands
+// its kernel size, its width the expansion; marks above it tell stride and squeeze-and-excitation; below it stands
 // what it puts out, height×width×channels (time×channels for sound). n.Chain must be set, or the drawing has no blocks.
 func Chain(n arch.Network, title string) Drawing {
 	const unnamed = "Chain"
@@ -145,45 +148,47 @@ func Chain(n arch.Network, title string) Drawing {
 	}
 	list := pieces(n)
 	var d Drawing
-	perRow := int((pageWidth - 2*margin + blockGap) / (blockWidth + blockGap))
+	perRow := int((pageWidth - 2*margin + blockGap) / (columnWidth + blockGap))
 	rows := (len(list) + perRow - 1) / perRow
 	perRow = (len(list) + rows - 1) / rows // rows of about the same length
 	var words []string
 	y, previous := 0.0, none
 	for start := 0; start < len(list); start += perRow {
 		row := list[start:min(start+perRow, len(list))]
-		tallest, badges := 0.0, 0.0
+		badges := 0.0
 		for _, p := range row {
-			tallest = max(tallest, p.height())
 			if p.stride > 1 || p.se {
 				badges = badgeHeight + 2
 			}
 		}
-		axis := y + badges + tallest/2
+		axis := y + badges + blockHeight/2
 		for i, p := range row {
-			x := float64(i) * (blockWidth + blockGap)
+			x := float64(i) * (columnWidth + blockGap)
 			at := d.block(p, x, axis)
-			d.write(point{x + blockWidth/2, axis + tallest/2 + 3 + ascent*smallSize}, 0.5, muted, digits(p.under, smallSize)...)
+			d.write(point{x + columnWidth/2, axis + blockHeight/2 + 3 + ascent*smallSize}, 0.5, muted, digits(p.under, smallSize)...)
 			if previous != none {
 				d.follow(previous, at, axis, y-rowGap/2)
 			}
 			previous = at
 			words = append(words, p.words)
 		}
-		y = axis + tallest/2 + 3 + smallSize + rowGap
+		y = axis + blockHeight/2 + 3 + smallSize + rowGap
 	}
-	d.legend(list, y-rowGap/2+4, float64(perRow)*(blockWidth+blockGap)-blockGap)
+	d.legend(list, y-rowGap/2+4, float64(perRow)*(columnWidth+blockGap)-blockGap)
 	return d.framed(title, unnamed, "Chain of blocks: "+strings.Join(words, "; ")+".")
 }
 
-func (p piece) height() float64 {
-	return baseHeight + perExpansion*min(max(p.expansion, 1), maxExpansion)
+func (p piece) width() float64 {
+	if p.kernel == 0 {
+		return plainWidth
+	}
+	return baseWidth + perExpansion*min(max(p.expansion, 1), maxExpansion)
 }
 
-// block adds a block's box and its marks, centred on the axis, and returns the box's index.
+// block adds a block's box and its marks, centred on the axis in the column that begins at x, and returns the box's index.
 func (d *Drawing) block(p piece, x, axis float64) int {
-	h := p.height()
-	b := box{rect: rect{x, axis - h/2, x + blockWidth, axis + h/2}, round: rounding, fill: panel, line: muted, lineWidth: lineWidth}
+	left := x + (columnWidth-p.width())/2
+	b := box{rect: rect{left, axis - blockHeight/2, left + p.width(), axis + blockHeight/2}, round: rounding, fill: panel, line: muted, lineWidth: lineWidth}
 	switch {
 	case p.identity:
 		b.fill, b.line, b.dash = paper, ink, dashed
@@ -201,7 +206,7 @@ func (d *Drawing) block(p piece, x, axis float64) int {
 		d.badge(x+1, top, strideMark(p.stride), ink, paper)
 	}
 	if p.se {
-		d.badge(x+blockWidth-1-badgeWidth("SE"), top, "SE", paper, ink)
+		d.badge(x+columnWidth-1-badgeWidth("SE"), top, "SE", paper, ink)
 	}
 	return at
 }
@@ -299,7 +304,7 @@ func (d *Drawing) legend(list []piece, y, width float64) {
 		put(r.width(), meaning, func(x, y float64) { d.write(point{x, y + swatch/2 + 0.36*r.size}, 0, ink, r) })
 	}
 	if bottleneck {
-		term("MB"+number(expansion, 1), "inverted bottleneck; its number and height: expansion")
+		term("MB"+number(expansion, 1), "inverted bottleneck; its number and width: expansion")
 	}
 	if separable {
 		term("Sep", "depthwise-separable convolution")

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// problems lists what overlaps in a drawing: boxes, texts and curves, each named by what stands in it, and what
+// problems lists what overlaps in a drawing: boxes, texts, marks and curves, each named by what stands in it, and what
 // leaves the page.
 func problems(d Drawing) []string {
 	var list []string
@@ -51,6 +51,28 @@ func problems(d Drawing) []string {
 			}
 			if bounds.overlaps(other) {
 				report("text %q overlaps text %q", spelled(t.runs), spelled(o.runs))
+			}
+		}
+	}
+	for i, m := range d.marks {
+		if !inside(m.bounds(), page) {
+			report("mark %d leaves the page", i)
+		}
+		if m.backdrop {
+			continue
+		}
+		for _, t := range d.texts {
+			bounds := t.bounds()
+			crosses := m.fill.A > 0 && bounds.overlaps(m.bounds())
+			for k := 1; k < len(m.points) && !crosses; k++ {
+				a, b := m.points[k-1], m.points[k]
+				sampled(a, [3]point{{a.x + (b.x-a.x)/3, a.y + (b.y-a.y)/3}, {b.x - (b.x-a.x)/3, b.y - (b.y-a.y)/3}, b}, func(p point) bool {
+					crosses = crosses || bounds.contains(p)
+					return !crosses
+				})
+			}
+			if crosses {
+				report("mark %d lies on text %q", i, spelled(t.runs))
 			}
 		}
 	}

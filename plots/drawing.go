@@ -1,4 +1,5 @@
-// Package plots draws architectures: the graphs of cells and the blocks of chains, as the papers print them.
+// Package plots draws architectures, the graphs of cells and the blocks of chains as the papers print them, and the
+// results of searches and trainings as figures. Everything is made from plain data.
 package plots
 
 import (
@@ -24,6 +25,7 @@ type Drawing struct {
 	title, description string
 	width, height      float64
 	// Drawn in this order.
+	marks  []mark
 	curves []curve
 	boxes  []box
 	texts  []text
@@ -71,6 +73,16 @@ func (r run) width() float64 {
 	return f.Width(r.s).Points()
 }
 
+// draw writes a run. Viewers of SVG drop spaces at the ends of a text, so that they are left out.
+func (r run) draw(c vg.Canvas, at vg.Point) {
+	f := face(r.size, r.bold, r.italic)
+	trimmed := strings.TrimLeft(r.s, " ")
+	at.X += f.Width(r.s) - f.Width(trimmed)
+	if trimmed = strings.TrimRight(trimmed, " "); trimmed != "" {
+		c.FillString(f, at, trimmed)
+	}
+}
+
 // digits is a run for numbers, in pieces that keep two ones apart: the font's kerning would join them.
 func digits(s string, size float64) []run {
 	var runs []run
@@ -93,6 +105,8 @@ type text struct {
 	color color.NRGBA
 	// in is the index of the box that holds the text, none for free text.
 	in int
+	// upward text is read from below; align counts from its lower end.
+	upward bool
 }
 
 // none is the index of no box.
@@ -118,7 +132,29 @@ func (t text) bounds() rect {
 	for _, r := range t.runs {
 		b.y0, b.y1 = min(b.y0, t.at.y-r.rise-ascent*r.size), max(b.y1, t.at.y-r.rise+descent*r.size)
 	}
+	if t.upward { // a quarter turn to the left around t.at
+		return rect{t.at.x + b.y0 - t.at.y, t.at.y - (b.x1 - t.at.x), t.at.x + b.y1 - t.at.y, t.at.y - (b.x0 - t.at.x)}
+	}
 	return b
+}
+
+// mark is a line of straight pieces, or a polygon where it has a fill.
+type mark struct {
+	points []point
+	// fill is not drawn where it is the zero colour, line not where lineWidth is 0.
+	fill, line color.NRGBA
+	lineWidth  float64
+	dash       []float64
+	// backdrop may lie under texts.
+	backdrop bool
+}
+
+func (m mark) bounds() rect {
+	r := rect{m.points[0].x, m.points[0].y, m.points[0].x, m.points[0].y}
+	for _, p := range m.points[1:] {
+		r = r.union(rect{p.x, p.y, p.x, p.y})
+	}
+	return r.grown(m.lineWidth / 2)
 }
 
 // curve is a path of cubic Bézier segments.
@@ -268,6 +304,22 @@ func (d Drawing) draw(c vg.Canvas) {
 	// Ink needs paper, also in a viewer with a dark background.
 	c.SetColor(paper)
 	c.Fill(outline(box{rect: rect{0, 0, d.width, d.height}}, at))
+	for _, m := range d.marks {
+		var path vg.Path
+		path.Move(at(m.points[0]))
+		for _, p := range m.points[1:] {
+			path.Line(at(p))
+		}
+		if m.fill.A > 0 {
+			path.Close()
+			c.SetColor(m.fill)
+			c.Fill(path)
+		}
+		if m.lineWidth > 0 {
+			pen(m.line, m.lineWidth, m.dash)
+			c.Stroke(path)
+		}
+	}
 	for _, s := range d.curves {
 		var path vg.Path
 		path.Move(at(s.from))
@@ -296,9 +348,21 @@ func (d Drawing) draw(c vg.Canvas) {
 	}
 	for _, t := range d.texts {
 		c.SetColor(t.color)
+		if t.upward {
+			c.Push()
+			c.Translate(at(point{t.at.x, t.bounds().y1}))
+			c.Rotate(math.Pi / 2)
+			x := 0.0
+			for _, r := range t.runs {
+				r.draw(c, vg.Point{X: vg.Points(x), Y: vg.Points(r.rise)})
+				x += r.width()
+			}
+			c.Pop()
+			continue
+		}
 		x := t.bounds().x0
 		for _, r := range t.runs {
-			c.FillString(face(r.size, r.bold, r.italic), at(point{x, t.at.y - r.rise}), r.s)
+			r.draw(c, at(point{x, t.at.y - r.rise}))
 			x += r.width()
 		}
 	}
@@ -350,6 +414,14 @@ func (d *Drawing) add(o Drawing, dx, dy float64) {
 	for _, b := range o.boxes {
 		b.rect = b.moved(dx, dy)
 		d.boxes = append(d.boxes, b)
+	}
+	for _, m := range o.marks {
+		m.points = slices.Clone(m.points)
+		for i := range m.points {
+			m.points[i].x += dx
+			m.points[i].y += dy
+		}
+		d.marks = append(d.marks, m)
 	}
 	for _, t := range o.texts {
 		t.at.x, t.at.y = t.at.x+dx, t.at.y+dy
@@ -423,6 +495,9 @@ func (d Drawing) bounds() []rect {
 	var list []rect
 	for _, b := range d.boxes {
 		list = append(list, b.grown(b.lineWidth/2))
+	}
+	for _, m := range d.marks {
+		list = append(list, m.bounds())
 	}
 	for _, t := range d.texts {
 		list = append(list, t.bounds())

@@ -3,6 +3,8 @@ package plots_test
 import (
 	"bytes"
 	"fmt"
+	"math"
+	"os"
 
 	"github.com/gonas/gonas/nas/arch"
 	"github.com/gonas/gonas/plots"
@@ -55,4 +57,113 @@ func ExampleDrawing() {
 	}
 	fmt.Println(bytes.Contains(svg.Bytes(), []byte("<title>A shortcut</title>")), string(png.Bytes()[1:4]))
 	// Output: true PNG
+}
+
+// history is two epochs of a cell of one node with two operations.
+var history = plots.WeightHistory{
+	Ops:    []string{"skip_connect", "sep_conv_3x3"},
+	Epochs: []int{0, 1},
+	Normal: [][][]float64{{{0.5, 0.5}, {0.5, 0.5}}, {{0.75, 0.25}, {0.125, 0.875}}},
+	Reduce: [][][]float64{{{0.5, 0.5}, {0.5, 0.5}}, {{0.25, 0.75}, {0.5, 0.5}}},
+}
+
+func ExampleSigmoids() {
+	f, err := plots.Sigmoids(history, "My search")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(f.Description())
+	// Output: Sigmoid weight of 2 operations over epochs 0 to 1, one chart an edge. Strongest at the end: normal c_{k-2} to 0: skip_connect 0.75, normal c_{k-1} to 0: sep_conv_3x3 0.88, reduce c_{k-2} to 0: sep_conv_3x3 0.75, reduce c_{k-1} to 0: skip_connect 0.50.
+}
+
+// Weights that are no softmax are refused.
+func ExampleSoftmax() {
+	wrong := history
+	wrong.Normal = [][][]float64{history.Normal[0], {{0.75, 0.5}, {0.5, 0.5}}}
+	_, err := plots.Softmax(wrong, "")
+	fmt.Println(err)
+	// Output: plots: softmax: normal[1][0]: expected weights that sum to 1, got [0.75 0.5]
+}
+
+func ExampleAlphas() {
+	f, err := plots.Alphas(plots.FinalWeights{
+		Ops: history.Ops, Normal: history.Normal[1], Reduce: history.Reduce[1], Threshold: 0.85,
+		Kept: arch.Genotype{Normal: arch.Cell{Edges: []arch.Edge{{Op: "sep_conv_3x3", From: 1, To: 2}}, Concat: []int{2}}},
+	}, "")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(f.Description())
+	// Output: Heat map of the final weights of 2 operations on 2 edges, and their histogram, for each of two cells. Normal cell: weights from 0.125 to 0.875, 1 kept; Reduction cell: weights from 0.250 to 0.750, 0 kept.
+}
+
+func ExampleDominant() {
+	f, err := plots.Dominant(history, "")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(f.Description())
+	// Output: Stacked areas: on how many of 2 edges each operation has the highest weight, over epochs 0 to 1. At the end: Normal cell: skip_connect 1, sep_conv_3x3 1; Reduction cell: skip_connect 0.5, sep_conv_3x3 1.5.
+}
+
+// The data of a figure go beside it.
+func ExampleSkips() {
+	f, err := plots.Skips(plots.PairedCounts{Names: [2]string{"DARTS", "FairDARTS"}, Seeds: []uint64{0, 1}, Counts: [2][]int{{5, 4}, {1, 2}}}, "")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := f.WriteCSV(os.Stdout); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// seed,method,skip_connections
+	// 0,DARTS,5
+	// 0,FairDARTS,1
+	// 1,DARTS,4
+	// 1,FairDARTS,2
+}
+
+func ExampleZeroOneLoss() {
+	c := plots.LossCurve{Name: "L2"}
+	for a := -4.0; a <= 4; a++ {
+		s := 1 / (1 + math.Exp(-a))
+		c.Alphas, c.Losses, c.Gradients = append(c.Alphas, a), append(c.Losses, -(s-0.5)*(s-0.5)), append(c.Gradients, -2*(s-0.5)*s*(1-s))
+	}
+	f, err := plots.ZeroOneLoss([]plots.LossCurve{c}, "")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(f.Description())
+	// Output: Loss and gradient of one architecture parameter from -4 to 4. L2: loss from -0.232 to 0, gradient from -0.0909 to 0.0909.
+}
+
+func ExampleMACs() {
+	f, err := plots.MACs([]plots.MACsPanel{{Name: "As published", Series: []plots.MACsSeries{
+		{Name: "FairDARTS", Points: []plots.MACsPoint{{Label: "A", MACs: 373, Accuracy: 97.46}, {Label: "B", MACs: 536, Accuracy: 97.49}}}}}}, "")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(f.Description())
+	// Output: Test accuracy against multiply-adds: FairDARTS A 373 M 97.46 %, FairDARTS B 536 M 97.49 %.
+}
+
+func ExampleCells() {
+	f, err := plots.Cells(arch.Genotype{Normal: arch.Cell{Edges: []arch.Edge{{Op: "max_pool_3x3", From: 1, To: 2}}, Concat: []int{2}}}, "")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := f.WriteCSV(os.Stdout); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// cell,from,to,op
+	// normal,c_{k-1},0,max_pool_3x3
+	// normal,0,c_{k},concat
 }

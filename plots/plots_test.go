@@ -79,6 +79,10 @@ func TestProblemsAreFound(t *testing.T) {
 	assert.Contains(t, moved(func(c *Drawing) { c.width /= 2 }), "leaves the page")
 	assert.Contains(t, moved(func(c *Drawing) { c.curves[0].touches = c.curves[0].touches[:2] }), "passes through")
 	assert.Contains(t, moved(func(c *Drawing) { c.texts = append(c.texts, c.texts[0]) }), "overlaps text")
+	first := d.texts[0].bounds()
+	across := mark{points: []point{{first.x0, first.y0}, {first.x1, first.y1}}}
+	assert.Contains(t, moved(func(c *Drawing) { c.marks = append(c.marks, across) }), `lies on text "title"`)
+	assert.Contains(t, moved(func(c *Drawing) { c.marks = append(c.marks, mark{points: []point{{-5, 1}, {2, 1}}}) }), "mark 0 leaves the page")
 }
 
 // Every edge starts at its origin, passes its label and ends before its target.
@@ -190,21 +194,27 @@ func TestGoldenImages(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer
 			require.NoError(t, d.WritePNG(&b, 100))
-			file := filepath.Join("testdata", name+".png")
-			if *update {
-				require.NoError(t, os.WriteFile(file, b.Bytes(), 0o644))
-			}
-			data, err := os.ReadFile(file)
-			require.NoError(t, err)
-			want, err := png.Decode(bytes.NewReader(data))
-			require.NoError(t, err)
-			got, err := png.Decode(&b)
-			require.NoError(t, err)
-			require.Equal(t, want.Bounds(), got.Bounds())
-			// Processors round differently, which shades single pixels; a letter more or less is some dozens.
-			assert.LessOrEqual(t, farPixels(want, got), 20)
+			compareGolden(t, name, b.Bytes())
 		})
 	}
+}
+
+// compareGolden compares a picture with the one in testdata.
+func compareGolden(t *testing.T, name string, picture []byte) {
+	t.Helper()
+	file := filepath.Join("testdata", name+".png")
+	if *update {
+		require.NoError(t, os.WriteFile(file, picture, 0o644))
+	}
+	data, err := os.ReadFile(file)
+	require.NoError(t, err)
+	want, err := png.Decode(bytes.NewReader(data))
+	require.NoError(t, err)
+	got, err := png.Decode(bytes.NewReader(picture))
+	require.NoError(t, err)
+	require.Equal(t, want.Bounds(), got.Bounds())
+	// Processors round differently, which shades single pixels; a letter more or less is some dozens.
+	assert.LessOrEqual(t, farPixels(want, got), 20)
 }
 
 // farPixels counts the pixels that differ by a fifth of the range.

@@ -17,44 +17,44 @@ const Width = 100
 // columns of the table; with two spaces between them they fill Width.
 var columns = [...]int{20, 24, 24, 26}
 
-// Table writes the verdicts for people: claim, status, what the paper prints and what was measured with its interval,
-// the reason below. Claims of which nothing could be decided follow, grouped by what they lack.
+// Table writes the verdicts for people: first what was decided by runs, with what the paper prints, what was measured with
+// its interval, and the reason; then what is published inconsistently, with both numbers; then the claims that agree by
+// arithmetic, and by paper those that could not be decided. What each of these lacks is in the report.
 func Table(w io.Writer, verdicts []verdict.Verdict) error {
 	var b strings.Builder
-	row(&b, "claim", "status", "the paper prints", "measured (95 % interval)")
-	b.WriteString(strings.Repeat("-", Width) + "\n")
-	var idle []verdict.Verdict
 	counts := map[verdict.Status]int{}
+	sections := []struct {
+		title string
+		has   func(verdict.Verdict) bool
+	}{
+		{"decided by runs", byRuns},
+		{"inconsistent", func(v verdict.Verdict) bool { return v.Status == verdict.PublishedInconsistently && !byRuns(v) }},
+	}
 	for _, v := range verdicts {
 		counts[v.Status]++
-		if !decided(v) {
-			idle = append(idle, v)
-			continue
-		}
-		row(&b, v.Claim, string(v.Status), printed(v), measured(v))
-		if len(v.Parts) == 0 {
-			paragraph(&b, "  ", v.Reason)
-		}
-		for _, p := range v.Parts {
-			row(&b, "  "+p.Part, string(p.Status), printed(p), measured(p))
-			paragraph(&b, "    ", p.Reason)
-		}
 	}
-	if len(idle) > 0 {
-		b.WriteString("\nnot run:\n")
-		var reasons []string
-		who := map[string][]string{}
-		for _, v := range idle {
-			why := lacks(v)
-			if who[why] == nil {
-				reasons = append(reasons, why)
+	for i, section := range sections {
+		if i > 0 {
+			b.WriteString("\n")
+		}
+		row(&b, section.title, "status", "the paper prints", "measured (95 % interval)")
+		b.WriteString(strings.Repeat("-", Width) + "\n")
+		for _, v := range verdicts {
+			for _, a := range assertions(v) {
+				if !section.has(a) {
+					continue
+				}
+				name := v.Claim
+				if a.Part != "" {
+					name += " " + a.Part
+				}
+				row(&b, name, string(a.Status), printed(a), measured(a))
+				paragraph(&b, "    ", a.Reason)
 			}
-			who[why] = append(who[why], v.Claim)
-		}
-		for _, why := range reasons {
-			paragraph(&b, "  ", strings.Join(who[why], ", ")+": "+why)
 		}
 	}
+	byArithmetic(&b, verdicts)
+	undecided(&b, verdicts)
 	if len(verdicts) > 0 {
 		var sum []string
 		for _, s := range []verdict.Status{verdict.Reproduced, verdict.Consistent, verdict.NotReproduced, verdict.Inconclusive,
@@ -64,7 +64,7 @@ func Table(w io.Writer, verdicts []verdict.Verdict) error {
 			}
 		}
 		b.WriteString("\n")
-		paragraph(&b, "", fmt.Sprintf("%d claims at profile %s: %s.", len(verdicts), verdicts[0].Profile, strings.Join(sum, ", ")))
+		paragraph(&b, "", fmt.Sprintf("%d claims at profile %s: %s. A claim of several values is as weak as the weakest.", len(verdicts), verdicts[0].Profile, strings.Join(sum, ", ")))
 		if verdicts[0].Profile != claims.Paper {
 			paragraph(&b, "", "A reduced profile can at best be consistent with a paper; only arithmetic is reproduced by it.")
 		}
@@ -73,26 +73,65 @@ func Table(w io.Writer, verdicts []verdict.Verdict) error {
 	return err
 }
 
-// decided is false where neither the claim nor any part of it was run.
-func decided(v verdict.Verdict) bool {
-	if len(v.Parts) == 0 {
-		return v.Status != verdict.NotRun
+// assertions are a verdict's parts, or itself as the only one.
+func assertions(v verdict.Verdict) []verdict.Verdict {
+	if len(v.Parts) > 0 {
+		return v.Parts
 	}
-	return slices.ContainsFunc(v.Parts, decided)
+	return []verdict.Verdict{v}
 }
 
-// lacks joins the parts' reasons, each once.
-func lacks(v verdict.Verdict) string {
-	if len(v.Parts) == 0 {
-		return v.Reason
-	}
-	var out []string
-	for _, p := range v.Parts {
-		if !slices.Contains(out, p.Reason) {
-			out = append(out, p.Reason)
+// byRuns tells whether an assertion was decided by runs, or should have been and went wrong.
+func byRuns(v verdict.Verdict) bool {
+	return len(v.Seeds) > 0 || v.Status == verdict.NotReproduced || v.Status == verdict.Stale || v.Status == verdict.Inconclusive
+}
+
+// byArithmetic lists the claims whose values, or some of them, agree by arithmetic alone.
+func byArithmetic(b *strings.Builder, verdicts []verdict.Verdict) {
+	var ids []string
+	for _, v := range verdicts {
+		agree, all := 0, assertions(v)
+		for _, a := range all {
+			if a.Status == verdict.Reproduced && !byRuns(a) {
+				agree++
+			}
+		}
+		switch {
+		case agree == len(all):
+			ids = append(ids, v.Claim)
+		case agree > 0:
+			ids = append(ids, fmt.Sprintf("%s (%d of %d values)", v.Claim, agree, len(all)))
 		}
 	}
-	return strings.Join(out, "; ")
+	if len(ids) > 0 {
+		b.WriteString("\nreproduced by arithmetic or by comparison with the official code:\n")
+		paragraph(b, "  ", strings.Join(ids, ", "))
+	}
+}
+
+// undecided lists by paper the claims of which nothing could be decided.
+func undecided(b *strings.Builder, verdicts []verdict.Verdict) {
+	for _, status := range []verdict.Status{verdict.Underspecified, verdict.NotRun} {
+		var papers []string
+		ids := map[string][]string{}
+		for _, v := range verdicts {
+			if v.Status != status || slices.ContainsFunc(assertions(v), func(a verdict.Verdict) bool {
+				return a.Status != verdict.NotRun && a.Status != verdict.Underspecified
+			}) {
+				continue
+			}
+			if ids[v.Paper] == nil {
+				papers = append(papers, v.Paper)
+			}
+			ids[v.Paper] = append(ids[v.Paper], v.Claim)
+		}
+		if len(papers) > 0 {
+			fmt.Fprintf(b, "\n%s:\n", status)
+		}
+		for _, p := range papers {
+			paragraph(b, "  ", p+": "+strings.Join(ids[p], ", "))
+		}
+	}
 }
 
 func printed(v verdict.Verdict) string {

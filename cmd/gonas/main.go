@@ -27,6 +27,7 @@ type cli struct {
 	Search  searchCmd  `cmd:"" help:"Search for an architecture."`
 	Train   trainCmd   `cmd:"" help:"Train an architecture from scratch and test it."`
 	Repro   reproCmd   `cmd:"" help:"Check the papers' claims: make the runs, decide, verify."`
+	Plot    plotCmd    `cmd:"" help:"Redraw a figure from the raw results of a run or of evidence."`
 	Bench   benchCmd   `cmd:"" help:"Measure this machine."`
 	Version versionCmd `cmd:"" help:"Print version and commit."`
 }

@@ -25,6 +25,7 @@ type reproCmd struct {
 	List   reproListCmd   `cmd:"" help:"List the claims: id, paper, kind, value as printed."`
 	Run    reproRunCmd    `cmd:"" help:"Make the runs that the claims need, then decide the claims."`
 	Verify reproVerifyCmd `cmd:"" help:"Recompute every verdict of an evidence folder from its raw logs alone."`
+	Report reproReportCmd `cmd:"" help:"Show an evidence folder: a page that works offline, Markdown, a table or JSON."`
 }
 
 type reproRunCmd struct {

@@ -91,6 +91,8 @@ type Assertion struct {
 	Accept       map[Profile]Rule `yaml:"accept" json:"accept,omitempty"`
 	// Lacks names the data, device, budget or code without which the assertion can't be run.
 	Lacks string `yaml:"lacks" json:"lacks,omitempty"`
+	// Underspecified names the setting or value without which nobody could run the assertion: no source has it.
+	Underspecified string `yaml:"underspecified" json:"underspecified,omitempty"`
 }
 
 // Rule is the rule for a profile; false if the profile has none.

@@ -30,15 +30,7 @@ func measure(a claims.Part, runs Runs) (verdict.Measured, error) {
 		return verdict.Measured{}, nil
 	}
 	if what.Check != "" {
-		if network, ok := strings.CutPrefix(what.Check, "count "); ok {
-			c, err := count(network, a.Printed)
-			return verdict.Measured{Checks: c}, err
-		}
-		f, ok := checks[what.Check]
-		if !ok {
-			return verdict.Measured{}, fmt.Errorf("check %q: expected one of %v", what.Check, slices.Sorted(maps.Keys(checks)))
-		}
-		c, err := f()
+		c, err := named(what.Check, a.Printed, a.Unit)
 		return verdict.Measured{Checks: c}, err
 	}
 	as, err := runs.values(what.Quantity, what.Of)

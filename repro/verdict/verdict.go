@@ -155,6 +155,9 @@ func decidePart(c claims.Claim, a claims.Part, p claims.Profile, m Measured) Ver
 	case a.Inconsistent != "" && a.Measure == nil:
 		v.Status, v.Reason = PublishedInconsistently, a.Inconsistent
 		return v
+	case a.Underspecified != "" && a.Measure == nil:
+		v.Status, v.Reason = Underspecified, a.Underspecified
+		return v
 	case !ok && len(a.Accept) == 0:
 		v.Status, v.Reason = NotRun, "lacks "+a.Lacks
 		return v
@@ -392,22 +395,4 @@ func mean(x []float64) float64 {
 		s += v
 	}
 	return s / float64(len(x))
-}
-
-// MarkStale turns every verdict that rests on runs into stale, naming what changed since; with no changes it returns
-// v as it is.
-func MarkStale(v Verdict, changes []string) Verdict {
-	if len(changes) == 0 {
-		return v
-	}
-	rests := len(v.Seeds) > 0
-	v.Parts = slices.Clone(v.Parts)
-	for i, p := range v.Parts {
-		v.Parts[i] = MarkStale(p, changes)
-		rests = rests || v.Parts[i].Status == Stale
-	}
-	if rests && v.Status != NotRun {
-		v.Status, v.Reason = Stale, "changed since: "+strings.Join(changes, ", ")
-	}
-	return v
 }

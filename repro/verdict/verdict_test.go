@@ -145,6 +145,22 @@ func TestPublishedInconsistently(t *testing.T) {
 	assert.Equal(t, PublishedInconsistently, decide(t, c, claims.Quick, Measured{}).Status)
 }
 
+func TestUnderspecified(t *testing.T) {
+	c := claims.Claim{ID: "p-one", Assertion: claims.Assertion{Kind: claims.Level, Printed: "75.1", Lacks: "data", Underspecified: "the layers are not published"}}
+	v := decide(t, c, claims.Quick, Measured{})
+	assert.Equal(t, Underspecified, v.Status)
+	assert.Equal(t, "the layers are not published", v.Reason)
+	c.Inconsistent = "two sources"
+	assert.Equal(t, PublishedInconsistently, decide(t, c, claims.Quick, Measured{}).Status)
+	measured := claim(claims.Exact, claims.Rule{})
+	measured.Underspecified = "a setting"
+	assert.Equal(t, Reproduced, decide(t, measured, claims.Quick, Measured{Checks: []Check{{"x", 1, "1"}}}).Status)
+	whole := claims.Claim{ID: "p-parts", Assertion: claims.Assertion{Kind: claims.Level}, Parts: []claims.Part{
+		{Name: "open", Assertion: claims.Assertion{Kind: claims.Level, Underspecified: "a setting"}}, {Name: "lacking", Assertion: claims.Assertion{Kind: claims.Level, Lacks: "data"}},
+	}}
+	assert.Equal(t, NotRun, decide(t, whole, claims.Quick, Measured{}, Measured{}).Status)
+}
+
 func TestPartsGiveTheWeakest(t *testing.T) {
 	good, bad, lacking := claim(claims.Exact, claims.Rule{}).Assertion, claim(claims.Exact, claims.Rule{}).Assertion, claims.Assertion{Kind: claims.Level, Lacks: "budget"}
 	c := claims.Claim{ID: "p-parts", Paper: "p", Assertion: claims.Assertion{Kind: claims.Level}, Parts: []claims.Part{{Name: "good", Assertion: good}, {Name: "bad", Assertion: bad}, {Name: "lacking", Assertion: lacking}}}
@@ -168,20 +184,6 @@ func TestDecideRefuses(t *testing.T) {
 	assert.ErrorContains(t, err, "quicker")
 }
 
-func TestMarkStale(t *testing.T) {
-	v := decide(t, claim(claims.Trend, claims.Rule{Bound: 0}), claims.Quick, Measured{Seeds: seeds, A: []float64{1, 1, 1}})
-	assert.Equal(t, v, MarkStale(v, nil))
-	s := MarkStale(v, []string{"code"})
-	assert.Equal(t, Stale, s.Status)
-	assert.Contains(t, s.Reason, "code")
-	arithmetic := decide(t, claim(claims.Exact, claims.Rule{}), claims.Quick, Measured{Checks: []Check{{"x", 1, "1"}}})
-	assert.Equal(t, Reproduced, MarkStale(arithmetic, []string{"code"}).Status, "arithmetic is done anew each time")
-	whole := Verdict{Status: Consistent, Parts: []Verdict{v, arithmetic}}
-	assert.Equal(t, Stale, MarkStale(whole, []string{"code"}).Status)
-	assert.Equal(t, Consistent, whole.Parts[0].Status, "the original is left as it was")
-}
-
-// cases draws random measurements of every kind that depends on seeds.
 func cases(n int, visit func(name string, c claims.Claim, m Measured)) {
 	rng := rand.New(rand.NewPCG(7, 11))
 	kinds := []claims.Kind{claims.Order, claims.Rank, claims.Trend, claims.Level}

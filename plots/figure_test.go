@@ -1,0 +1,343 @@
+package plots
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/xml"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gonas/gonas/nas/arch"
+)
+
+var testOps = []string{"none", "max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5"}
+
+// history makes weights by a formula: parameters that drift apart, skip connections upward.
+func history(epochs, edges int, ops []string, soft bool) WeightHistory {
+	h := WeightHistory{Ops: ops}
+	for t := range epochs {
+		h.Epochs = append(h.Epochs, t)
+		for cell := range 2 {
+			var table [][]float64
+			for e := range edges {
+				row, sum := make([]float64, len(ops)), 0.0
+				for k, op := range ops {
+					a := 4 * float64(t) / float64(max(epochs-1, 1)) * math.Sin(float64(7*cell+3*e+5*k+1))
+					if op == "skip_connect" && e%3 == cell {
+						a += 3 * float64(t) / float64(max(epochs-1, 1))
+					}
+					if soft {
+						row[k] = math.Exp(a)
+					} else {
+						row[k] = 1 / (1 + math.Exp(-a))
+					}
+					sum += row[k]
+				}
+				if soft {
+					for k := range row {
+						row[k] /= sum
+					}
+				}
+				table = append(table, row)
+			}
+			if cell == 0 {
+				h.Normal = append(h.Normal, table)
+			} else {
+				h.Reduce = append(h.Reduce, table)
+			}
+		}
+	}
+	if !soft {
+		h.Threshold = 0.85
+	}
+	return h
+}
+
+func final(h WeightHistory) FinalWeights {
+	last := len(h.Epochs) - 1
+	return FinalWeights{Ops: h.Ops, Normal: h.Normal[last], Reduce: h.Reduce[last], Threshold: h.Threshold, Kept: sampleGenotype()}
+}
+
+func sampleGenotype() arch.Genotype {
+	return arch.Genotype{Style: arch.StyleThreshold,
+		Normal: arch.Cell{Edges: []arch.Edge{{Op: "sep_conv_3x3", From: 0, To: 2}, {Op: "skip_connect", From: 1, To: 3}}, Concat: []int{2, 3}}}
+}
+
+func samplePairs() PairedCounts {
+	return PairedCounts{Names: [2]string{"DARTS", "FairDARTS"}, Seeds: []uint64{0, 1, 2, 3}, Counts: [2][]int{{5, 4, 2, 8}, {1, 2, 2, 3}}}
+}
+
+func sampleCurves() []LossCurve {
+	l2, l1 := LossCurve{Name: "L2", Formula: "−(σ(α) − ½)²"}, LossCurve{Name: "L1"}
+	for i := -60; i <= 60; i++ {
+		a := float64(i) / 10
+		s := 1 / (1 + math.Exp(-a))
+		l2.Alphas, l2.Losses, l2.Gradients = append(l2.Alphas, a), append(l2.Losses, -(s-0.5)*(s-0.5)), append(l2.Gradients, -2*(s-0.5)*s*(1-s))
+		l1.Alphas, l1.Losses, l1.Gradients = append(l1.Alphas, a), append(l1.Losses, -math.Abs(s-0.5)), append(l1.Gradients, -math.Copysign(s*(1-s), a))
+	}
+	return []LossCurve{l2, l1}
+}
+
+func samplePanels() []MACsPanel {
+	return []MACsPanel{
+		{"Trained here", []MACsSeries{{"FairDARTS", []MACsPoint{{"seed 0", 2.5, 35.8}, {"seed 1", 2.7, 33.9}}}, {"random", []MACsPoint{{"seed 0", 2.35, 36.9}}}}},
+		{"As published", []MACsSeries{{"FairDARTS A to G", []MACsPoint{{"B", 536, 97.49}, {"D", 532, 97.51}, {"G", 453, 97.46}}}, {"its baselines", []MACsPoint{{"P-DARTS", 532, 97.53}}}}},
+	}
+}
+
+// sampleFigures are one of each kind.
+func sampleFigures(t *testing.T) map[string]Figure {
+	t.Helper()
+	fair, soft := history(6, 14, testOps[1:], false), history(6, 14, testOps, true)
+	out := map[string]Figure{}
+	for name, draw := range map[string]func() (Figure, error){
+		"sigmoids":      func() (Figure, error) { return Sigmoids(fair, "FairDARTS, seed 0") },
+		"softmax":       func() (Figure, error) { return Softmax(soft, "DARTS, seed 0") },
+		"alphas":        func() (Figure, error) { return Alphas(final(fair), "Final weights") },
+		"alphas-soft":   func() (Figure, error) { return Alphas(final(soft), "") },
+		"dominant":      func() (Figure, error) { return Dominant(soft, "Dominant operations") },
+		"skips":         func() (Figure, error) { return Skips(samplePairs(), "Skip connections") },
+		"zero-one-loss": func() (Figure, error) { return ZeroOneLoss(sampleCurves(), "Zero-one loss") },
+		"macs":          func() (Figure, error) { return MACs(samplePanels(), "Accuracy against multiply-adds") },
+		"cells":         func() (Figure, error) { return Cells(sampleGenotype(), "Cells") },
+	} {
+		f, err := draw()
+		require.NoError(t, err, name)
+		out[name] = f
+	}
+	return out
+}
+
+// Nothing overlaps, a page holds every figure, and each has its alternatives in words.
+func TestFigures(t *testing.T) {
+	again := sampleFigures(t)
+	for name, f := range sampleFigures(t) {
+		assert.Empty(t, problems(f.Drawing), name)
+		width, height := f.Size()
+		assert.LessOrEqual(t, width, float64(pageWidth), name)
+		assert.LessOrEqual(t, height, 640.0, name)
+
+		var first, second, data bytes.Buffer
+		require.NoError(t, f.WriteSVG(&first))
+		require.NoError(t, again[name].WriteSVG(&second))
+		assert.Equal(t, first.String(), second.String(), name)
+		var svg struct {
+			Title string `xml:"title"`
+			Desc  string `xml:"desc"`
+		}
+		require.NoError(t, xml.Unmarshal(first.Bytes(), &svg))
+		assert.NotEmpty(t, svg.Title, name)
+		assert.Equal(t, f.Description(), svg.Desc)
+		assert.NotContains(t, first.String(), "NaN", name)
+		assert.Equal(t, strings.Count(first.String(), "<text "), strings.Count(first.String(), " textLength="), name)
+
+		require.NoError(t, f.WriteCSV(&data))
+		rows, err := csv.NewReader(&data).ReadAll()
+		require.NoError(t, err, name)
+		assert.Greater(t, len(rows), 2, name)
+	}
+}
+
+// Many seeds, epochs and odd operations fit too.
+func TestFiguresOfOtherSizes(t *testing.T) {
+	var many PairedCounts
+	for seed := range uint64(60) {
+		many.Seeds = append(many.Seeds, 1000+seed)
+		many.Counts[0], many.Counts[1] = append(many.Counts[0], int(seed%9)), append(many.Counts[1], 0)
+	}
+	many.Names = [2]string{"a", "b"}
+	one := PairedCounts{Names: many.Names, Seeds: []uint64{math.MaxUint64}, Counts: [2][]int{{0}, {0}}}
+	long := history(51, 14, testOps[1:], false)
+	for i := range long.Epochs {
+		long.Epochs[i] = 20 * i
+	}
+	odd := append(slices.Clone(testOps), "conv_7x1_1x7", "conv 3x1", "nor_conv_1x1", "sep_conv_7x7", "a")
+	crowd := MACsPanel{Series: []MACsSeries{{Name: "same"}}}
+	for i := range 12 {
+		crowd.Series[0].Points = append(crowd.Series[0].Points, MACsPoint{"point " + strconv.Itoa(i), 100 + float64(i%3), 50})
+	}
+	for name, draw := range map[string]func() (Figure, error){
+		"many seeds": func() (Figure, error) { return Skips(many, "") },
+		"one seed":   func() (Figure, error) { return Skips(one, "") },
+		"long":       func() (Figure, error) { return Sigmoids(long, "") },
+		"long stack": func() (Figure, error) { return Dominant(long, "") },
+		"two edges":  func() (Figure, error) { return Softmax(history(2, 2, odd, true), "") },
+		"twenty":     func() (Figure, error) { return Sigmoids(history(3, 20, odd, false), "") },
+		"heat":       func() (Figure, error) { return Alphas(final(history(3, 5, testOps[:5], false)), "") },
+		"one point": func() (Figure, error) {
+			return MACs([]MACsPanel{{"", []MACsSeries{{"a", []MACsPoint{{"", 1, 0}}}}}}, "")
+		},
+		"crowd":      func() (Figure, error) { return MACs([]MACsPanel{crowd}, "") },
+		"three":      func() (Figure, error) { return MACs(append(samplePanels(), crowd), "") },
+		"empty cell": func() (Figure, error) { return Cells(sampleGenotype(), "") },
+		"flat curves": func() (Figure, error) {
+			return ZeroOneLoss([]LossCurve{{Name: "a", Alphas: []float64{0, 1}, Losses: []float64{0, 0}, Gradients: []float64{0, 0}}}, "")
+		},
+	} {
+		f, err := draw()
+		require.NoError(t, err, name)
+		assert.Empty(t, problems(f.Drawing), name)
+		width, _ := f.Size()
+		assert.LessOrEqual(t, width, float64(pageWidth), name)
+		var b bytes.Buffer
+		require.NoError(t, f.WritePNG(&b, 72))
+	}
+}
+
+// Operations can be told apart: no two have the same colour and dashes.
+func TestLooksDiffer(t *testing.T) {
+	ops := append(slices.Clone(testOps), "conv_7x1_1x7", "conv_3x1_1x3", "nor_conv_1x1", "sep_conv_7x7", "dil_conv_7x7", "max_pool_5x5", "noise")
+	looks := opLooks(ops)
+	for i, a := range looks {
+		for k, b := range looks[:i] {
+			assert.False(t, a.color == b.color && slices.Equal(a.dash, b.dash), "%s and %s", ops[i], ops[k])
+		}
+	}
+	assert.Equal(t, blue, looks[4].color)
+	assert.Nil(t, looks[4].dash)
+	assert.Equal(t, blue, looks[5].color)
+	assert.NotNil(t, looks[5].dash)
+}
+
+func TestScales(t *testing.T) {
+	assert.Equal(t, []float64{0, 0.5, 1}, fixedScale(0, 1, 2, false).ticks)
+	assert.Equal(t, []float64{0, 25, 50}, fixedScale(0, 50, 2, true).ticks)
+	assert.Equal(t, []float64{0, 2}, fixedScale(0, 3, 2, true).ticks)
+	s := roundScale(-0.25, 0.25, 5, false)
+	assert.InDeltaSlice(t, []float64{-0.3, -0.2, -0.1, 0, 0.1, 0.2, 0.3}, s.ticks, 1e-12)
+	assert.InDelta(t, 0.5, s.share(0), 1e-12)
+	assert.Equal(t, []string{"−0.3", "0"}, []string{tickText(s.ticks[0]), tickText(s.ticks[3])})
+	assert.Less(t, roundScale(7, 7, 5, false).low, 7.0)
+}
+
+// Equal weights share an edge.
+func TestDominantShares(t *testing.T) {
+	assert.Equal(t, []float64{1.5, 0.5, 1}, dominant([][]float64{{0.5, 0.5, 0.1}, {0.9, 0.1, 0.2}, {0, 0.1, 0.2}}, 3))
+}
+
+func TestFigureData(t *testing.T) {
+	read := func(f Figure) string {
+		var b bytes.Buffer
+		require.NoError(t, f.WriteCSV(&b))
+		return b.String()
+	}
+	figures := sampleFigures(t)
+	assert.Equal(t, "cell,from,to,op\nnormal,c_{k-2},0,sep_conv_3x3\nnormal,c_{k-1},1,skip_connect\nnormal,0,c_{k},concat\nnormal,1,c_{k},concat\n", read(figures["cells"]))
+	assert.True(t, strings.HasPrefix(read(figures["skips"]), "seed,method,skip_connections\n0,DARTS,5\n0,FairDARTS,1\n"))
+	assert.True(t, strings.HasPrefix(read(figures["sigmoids"]), "epoch,cell,from,to,op,weight\n0,normal,c_{k-2},0,max_pool_3x3,0.5\n"))
+	assert.Equal(t, 1+6*2*14*7, strings.Count(read(figures["sigmoids"]), "\n"))
+	assert.Contains(t, read(figures["alphas"]), "cell,from,to,op,weight,kept,bin\n")
+	assert.Equal(t, 2, strings.Count(read(figures["alphas"]), ",true,"))
+	assert.Contains(t, read(figures["macs"]), "As published,its baselines,P-DARTS,532,97.53\n")
+	assert.Contains(t, read(figures["zero-one-loss"]), "L2,0,0,")
+	// The shares of every epoch and cell are all edges.
+	sum := 0.0
+	for _, line := range strings.Split(strings.TrimSpace(read(figures["dominant"])), "\n")[1:] {
+		v, err := strconv.ParseFloat(line[strings.LastIndex(line, ",")+1:], 64)
+		require.NoError(t, err)
+		sum += v
+	}
+	assert.InDelta(t, 6*2*14, sum, 1e-6)
+	assert.Contains(t, figures["skips"].Description(), "Seed 0: 5 and 1; seed 1: 4 and 2")
+	assert.Contains(t, figures["alphas"].Description(), "Normal cell: weights from 0.018")
+}
+
+func TestBadFigures(t *testing.T) {
+	good := func() WeightHistory { return history(3, 5, testOps[:4], false) }
+	changed := func(change func(*WeightHistory)) WeightHistory {
+		h := good()
+		change(&h)
+		return h
+	}
+	nan := math.NaN()
+	for want, h := range map[string]WeightHistory{
+		"ops: expected at least one operation":                            changed(func(h *WeightHistory) { h.Ops = nil }),
+		`ops[1]: expected a name of its own, got "none"`:                  changed(func(h *WeightHistory) { h.Ops = []string{"none", "none", "a", "b"} }),
+		"epochs: expected at least 2, got 0":                              {Ops: testOps},
+		"epochs: expected at least 2, got 1":                              changed(func(h *WeightHistory) { h.Epochs = h.Epochs[:1] }),
+		"epochs[2]: expected more than 1, got 1":                          changed(func(h *WeightHistory) { h.Epochs[2] = 1 }),
+		"threshold: expected from 0 to 1, got NaN":                        changed(func(h *WeightHistory) { h.Threshold = nan }),
+		"weights of 3 epochs, got 2 of the normal and 3 of the reduction": changed(func(h *WeightHistory) { h.Normal = h.Normal[:2] }),
+		"normal[0]: expected 2, 5, 9, 14, … edges, got 4":                 changed(func(h *WeightHistory) { h.Normal[0] = h.Normal[0][:4] }),
+		"reduce[1]: expected 5 edges, got 2":                              changed(func(h *WeightHistory) { h.Reduce[1] = h.Reduce[1][:2] }),
+		"reduce[1][4]: expected the weights of 4 operations, got 3":       changed(func(h *WeightHistory) { h.Reduce[1][4] = h.Reduce[1][4][:3] }),
+		"normal[2][0][1]: expected a weight from 0 to 1, got NaN":         changed(func(h *WeightHistory) { h.Normal[2][0][1] = nan }),
+		"normal[2][0][1]: expected a weight from 0 to 1, got 1.5":         changed(func(h *WeightHistory) { h.Normal[2][0][1] = 1.5 }),
+		"reduce[0][0][0]: expected a weight from 0 to 1, got -0.1":        changed(func(h *WeightHistory) { h.Reduce[0][0][0] = -0.1 }),
+	} {
+		for name, draw := range map[string]func(WeightHistory, string) (Figure, error){"sigmoids": Sigmoids, "softmax": Softmax, "dominant": Dominant} {
+			_, err := draw(h, "")
+			assert.ErrorContains(t, err, "plots: "+name+": ", want)
+			assert.ErrorContains(t, err, want, name)
+		}
+	}
+	_, err := Softmax(good(), "")
+	assert.ErrorContains(t, err, "softmax: normal[0][0]: expected weights that sum to 1, got [0.5 0.5 0.5 0.5]")
+	w := final(good())
+	w.Reduce[1][2] = math.Inf(1)
+	_, err = Alphas(w, "")
+	assert.ErrorContains(t, err, "alphas: reduce[0][1][2]: expected a weight from 0 to 1, got +Inf")
+	_, err = Alphas(FinalWeights{Ops: testOps}, "")
+	assert.ErrorContains(t, err, "alphas: normal[0]: expected 2, 5, 9, 14, … edges, got 0")
+
+	for want, change := range map[string]func(*PairedCounts){
+		"seeds: expected at least one":                          func(p *PairedCounts) { p.Seeds = nil },
+		"names: expected two different ones":                    func(p *PairedCounts) { p.Names[1] = "DARTS" },
+		"counts of FairDARTS: expected one for each of 4 seeds": func(p *PairedCounts) { p.Counts[1] = p.Counts[1][:3] },
+		"counts of DARTS[2]: expected at least 0, got -1":       func(p *PairedCounts) { p.Counts[0][2] = -1 },
+		"seeds[3]: expected each once, got 0 again":             func(p *PairedCounts) { p.Seeds[3] = 0 },
+	} {
+		p := samplePairs()
+		change(&p)
+		_, err := Skips(p, "")
+		assert.ErrorContains(t, err, "plots: skips: "+want)
+	}
+	for want, change := range map[string]func([]LossCurve){
+		"curves[1]: name: expected one of its own, got \"L2\"":                                 func(c []LossCurve) { c[1].Name = "L2" },
+		"L2: expected at least 2 parameters, as many losses and gradients, got 121, 121 and 0": func(c []LossCurve) { c[0].Gradients = nil },
+		"L1: alphas[1]: expected ascending finite numbers, got NaN":                            func(c []LossCurve) { c[1].Alphas[1] = nan },
+		"L1: alphas[1]: expected ascending finite numbers, got -6":                             func(c []LossCurve) { c[1].Alphas[1] = -6 },
+		"L1: [0]: expected a finite loss and gradient, got NaN and ":                           func(c []LossCurve) { c[1].Losses[0] = nan },
+	} {
+		c := sampleCurves()
+		change(c)
+		_, err := ZeroOneLoss(c, "")
+		assert.ErrorContains(t, err, "plots: zero-one-loss: "+want)
+	}
+	_, err = ZeroOneLoss(nil, "")
+	assert.ErrorContains(t, err, "expected at least one curve, got none")
+	for want, change := range map[string]func([]MACsPanel){
+		`panels[1] "As published": expected points, got none`:                                                          func(p []MACsPanel) { p[1].Series = nil },
+		"panels[0].series[1]: name: expected one, got none":                                                            func(p []MACsPanel) { p[0].Series[1].Name = "" },
+		"Trained here: random[0]: expected positive":                                                                   func(p []MACsPanel) { p[0].Series[1].Points[0].MACs = 0 },
+		"Trained here: FairDARTS[1]: expected positive multiply-adds and an accuracy from 0 to 100 %, got 2.7 and NaN": func(p []MACsPanel) { p[0].Series[0].Points[1].Accuracy = nan },
+	} {
+		p := samplePanels()
+		change(p)
+		_, err := MACs(p, "")
+		assert.ErrorContains(t, err, "plots: macs: "+want)
+	}
+	_, err = MACs(nil, "")
+	assert.ErrorContains(t, err, "expected at least one panel, got none")
+	_, err = Cells(arch.Genotype{}, "")
+	assert.ErrorContains(t, err, "cells: expected a genotype with edges")
+	_, err = Cells(arch.Genotype{Reduce: arch.Cell{Edges: []arch.Edge{{Op: "a", From: 3, To: 2}}}}, "")
+	assert.ErrorContains(t, err, `cells: reduce.edges[0]: expected an operation from a state to a later node, got "a" from 3 to 2`)
+}
+
+// The figures look as they did when somebody last looked at them.
+func TestGoldenFigures(t *testing.T) {
+	for name, f := range sampleFigures(t) {
+		t.Run(name, func(t *testing.T) {
+			var b bytes.Buffer
+			require.NoError(t, f.WritePNG(&b, 72))
+			compareGolden(t, "figure-"+name, b.Bytes())
+		})
+	}
+}
