@@ -134,7 +134,7 @@ func TestUnknownNames(t *testing.T) {
 	_, err := nas.Lookup("dart")
 	assert.ErrorContains(t, err, `method "dart": expected one of darts, `)
 	_, err = nas.Methods()[0].Config("huge")
-	assert.ErrorContains(t, err, `profile "huge": expected one of smoke, quick, gpu, paper`)
+	assert.ErrorContains(t, err, `profile "huge": expected one of smoke, quick, gpu, day, paper`)
 }
 
 func TestForeignAndBadConfigurations(t *testing.T) {

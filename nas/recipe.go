@@ -23,9 +23,11 @@ func TrainConfig(profile string) (train.Config, error) {
 	case Quick:
 		c.Size.Cells, c.Size.Channels, c.Image = 5, 8, 16
 		c.Epochs, c.StepsPerEpoch, c.Batch, c.Cutout = 4, 50, 32, 8
-	case GPU:
+	case GPU, Day:
 		c.Size.Cells, c.Size.Channels = 8, 16
-		c.Epochs = 30
+		if c.Epochs = 30; p.Name == Day {
+			c.Epochs = 10
+		}
 	default:
 		return c, nil
 	}

@@ -266,6 +266,7 @@ func (s *plotSource) only(name string) error {
 // labelNames are labels of runs as figures print them.
 var labelNames = map[string]string{
 	extract.LabelDARTS: "DARTS", extract.LabelFairDARTS: "FairDARTS", extract.LabelFairDARTSNo01: "FairDARTS without zero-one loss",
+	extract.LabelFairDARTSL1: "FairDARTS with L1 loss", extract.LabelFairDARTSWeight1: "FairDARTS with loss weight 1", extract.LabelDARTSNoise: "DARTS with noise on skips",
 	extract.LabelRandom: "random",
 }
 

@@ -63,14 +63,14 @@ func (c reproRunCmd) Run(a *app) (err error) {
 	if c.DryRun {
 		return c.plan(a, jobs)
 	}
-	left := 0
+	left, expected := 0, 0.0
 	for _, j := range jobs {
 		if !j.Done {
-			left++
+			left, expected = left+1, expected+j.Expected
 		}
 	}
 	if left > 0 {
-		if err := c.make(a, r, left); err != nil {
+		if err := c.make(a, r, left, expected); err != nil {
 			return err
 		}
 	}
@@ -147,7 +147,7 @@ func (c reproRunCmd) plan(a *app, jobs []runner.Job) error {
 }
 
 // make does the runs that are left and records what they ran on.
-func (c reproRunCmd) make(a *app, r *runner.Runner, left int) (err error) {
+func (c reproRunCmd) make(a *app, r *runner.Runner, left int, expected float64) (err error) {
 	pick, err := pickData(c.Data)
 	if err != nil {
 		return err
@@ -174,7 +174,8 @@ func (c reproRunCmd) make(a *app, r *runner.Runner, left int) (err error) {
 		return err
 	}
 	start := time.Now()
-	fmt.Fprintf(a.stderr, "%d runs to do on %s, %d training and %d test images of %s\n", left, b.Info.Kind, r.Train.N, r.Test.N, r.Train.Name)
+	fmt.Fprintf(a.stderr, "%d runs to do on %s, %d training and %d test images of %s; about %s on two cores, compiling left out\n",
+		left, b.Info.Kind, r.Train.N, r.Test.N, r.Train.Name, time.Duration(expected)*time.Second)
 	r.Started = func(n, total int, job runner.Job) search.Listener {
 		fmt.Fprintf(a.stderr, "[%d/%d, %s] %s %s, seed %d\n", n, total, time.Since(start).Round(time.Second), job.Kind, job.Label, job.Seed)
 		return nil

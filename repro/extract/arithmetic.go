@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -18,6 +19,7 @@ import (
 	"github.com/gonas/gonas/nas/arch"
 	"github.com/gonas/gonas/nas/zoo"
 	"github.com/gonas/gonas/repro/claims"
+	"github.com/gonas/gonas/repro/stats"
 	"github.com/gonas/gonas/repro/verdict"
 )
 
@@ -40,8 +42,8 @@ var values = map[string]struct {
 	"dartsminus_s0_spread":     {"sample standard deviation of the five networks", func() (float64, error) { return dartsMinusS0(zoo.ConventionWithoutHead, deviation) }},
 	"dartsminus_c100_accuracy": {"100 less the printed error", func() (float64, error) { return complement("dm-c100-avg", "error") }},
 	"moga_b_latency":           {"difference of the printed latencies", func() (float64, error) { return difference("mg-B", "mg-v3", "MACE latency") }},
-	"fairnas_tau":              {"tau with 2 of 78 pairs in the wrong order", func() (float64, error) { return tau(swapped(models, 2)), nil }},
-	"fairnas_tau_spos":         {"tau with 15 of 78 pairs in the wrong order", func() (float64, error) { return tau(swapped(models, 15)), nil }},
+	"fairnas_tau":              {"tau with 2 of 78 pairs in the wrong order", func() (float64, error) { return stats.TauB(swapped(models, 2)), nil }},
+	"fairnas_tau_spos":         {"tau with 15 of 78 pairs in the wrong order", func() (float64, error) { return stats.TauB(swapped(models, 15)), nil }},
 }
 
 // arithmetic are lists of values with the numbers that they should have.
@@ -806,7 +808,7 @@ func moGALatencies() ([]verdict.Check, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, verdict.Check{Name: c[0] + " against MobileNetV3's, 1 slower, -1 faster", Got: sign(d), Want: c[1]})
+		out = append(out, verdict.Check{Name: c[0] + " against MobileNetV3's, 1 slower, -1 faster", Got: float64(cmp.Compare(d, 0)), Want: c[1]})
 	}
 	return out, nil
 }
@@ -965,36 +967,12 @@ func swapped(n, pairs int) (a, b []float64) {
 	return a, b
 }
 
-// tau is Kendall's tau-b, which is tau-a where there are no ties.
-func tau(a, b []float64) float64 {
-	var sum, inA, inB float64
-	for i := range a {
-		for j := range i {
-			x, y := sign(a[i]-a[j]), sign(b[i]-b[j])
-			sum += x * y
-			inA += x * x
-			inB += y * y
-		}
-	}
-	return sum / math.Sqrt(inA*inB)
-}
-
-func sign(x float64) float64 {
-	switch {
-	case x > 0:
-		return 1
-	case x < 0:
-		return -1
-	}
-	return 0
-}
-
 func fairNASMultiples() []verdict.Check {
 	pairs := combin.Binomial(models, 2)
 	fitting := func(printed string) int {
 		n := 0
 		for wrong := 0; wrong <= pairs; wrong++ {
-			if fits(int64(math.Round(1e6*tau(swapped(models, wrong)))), printed) {
+			if fits(int64(math.Round(1e6*stats.TauB(swapped(models, wrong)))), printed) {
 				n++
 			}
 		}
@@ -1002,8 +980,8 @@ func fairNASMultiples() []verdict.Check {
 	}
 	return []verdict.Check{
 		{Name: "pairs of 13 models", Got: float64(pairs), Want: "78"},
-		{Name: "tau with 2 pairs in the wrong order", Got: tau(swapped(models, 2)), Want: "0.94872"},
-		{Name: "tau with 15 pairs in the wrong order", Got: tau(swapped(models, 15)), Want: "0.61538"},
+		{Name: "tau with 2 pairs in the wrong order", Got: stats.TauB(swapped(models, 2)), Want: "0.94872"},
+		{Name: "tau with 15 pairs in the wrong order", Got: stats.TauB(swapped(models, 15)), Want: "0.61538"},
 		{Name: "numbers of wrong pairs that give 0.9487", Got: float64(fitting("0.9487")), Want: "1"},
 		{Name: "numbers of wrong pairs that give 0.6153, cut off", Got: float64(fitting("0.6153")), Want: "1"},
 		{Name: "numbers of wrong pairs that give 0.4781, so there are ties or other models", Got: float64(fitting("0.4781")), Want: "0"},
@@ -1038,10 +1016,10 @@ var macroTaus = sync.OnceValues(func() ([]verdict.Check, error) {
 			seeds[s] = append(seeds[s], r.TestAccuracy[s])
 		}
 	}
-	between := []float64{tau(seeds[0], seeds[1]), tau(seeds[0], seeds[2]), tau(seeds[1], seeds[2])}
+	between := []float64{stats.TauB(seeds[0], seeds[1]), stats.TauB(seeds[0], seeds[2]), stats.TauB(seeds[1], seeds[2])}
 	return []verdict.Check{
-		{Name: "multiply-adds against mean accuracy", Got: tau(flops, accuracy), Want: "0.556"},
-		{Name: "blocks that are no identity against mean accuracy", Got: tau(blocks, accuracy), Want: "0.693"},
+		{Name: "multiply-adds against mean accuracy", Got: stats.TauB(flops, accuracy), Want: "0.556"},
+		{Name: "blocks that are no identity against mean accuracy", Got: stats.TauB(blocks, accuracy), Want: "0.693"},
 		{Name: "one training against another, least", Got: slices.Min(between), Want: "0.880"},
 		{Name: "one training against another, most", Got: slices.Max(between), Want: "0.882"},
 	}, nil

@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gonas/gonas/repro/claims"
+	"github.com/gonas/gonas/repro/stats"
 	"github.com/gonas/gonas/repro/verdict"
 )
 
@@ -79,7 +81,7 @@ func TestClosedFormAgainstGumbel(t *testing.T) {
 		for i := range p {
 			score[i] = math.Log(p[i]) - math.Log(rng.ExpFloat64())
 		}
-		slices.SortFunc(order, func(a, b int) int { return int(sign(score[b] - score[a])) })
+		slices.SortFunc(order, func(a, b int) int { return cmp.Compare(score[b], score[a]) })
 		hits[order[0]]++
 		hits[order[1]]++
 	}
@@ -90,11 +92,11 @@ func TestClosedFormAgainstGumbel(t *testing.T) {
 
 func TestTau(t *testing.T) {
 	a := []float64{1, 2, 3, 4}
-	assert.InDelta(t, 1, tau(a, a), 1e-12)
-	assert.InDelta(t, -1, tau(a, []float64{4, 3, 2, 1}), 1e-12)
-	assert.InDelta(t, 5/math.Sqrt(6*5), tau(a, []float64{1, 1, 2, 3}), 1e-12)
+	assert.InDelta(t, 1, stats.TauB(a, a), 1e-12)
+	assert.InDelta(t, -1, stats.TauB(a, []float64{4, 3, 2, 1}), 1e-12)
+	assert.InDelta(t, 5/math.Sqrt(6*5), stats.TauB(a, []float64{1, 1, 2, 3}), 1e-12)
 	for pairs := range 79 {
-		assert.InDelta(t, 1-2*float64(pairs)/78, tau(swapped(models, pairs)), 1e-12)
+		assert.InDelta(t, 1-2*float64(pairs)/78, stats.TauB(swapped(models, pairs)), 1e-12)
 	}
 }
 

@@ -25,6 +25,11 @@ const (
 	LabelFairDARTS = "fairdarts"
 	// LabelFairDARTSNo01 is FairDARTS without the zero-one loss.
 	LabelFairDARTSNo01 = "fairdarts-no01"
+	// LabelFairDARTSL1 has the zero-one loss in its L1 form, LabelFairDARTSWeight1 has it with the weight 1.
+	LabelFairDARTSL1      = "fairdarts-l1"
+	LabelFairDARTSWeight1 = "fairdarts-w1"
+	// LabelDARTSNoise is DARTS with noise on its skip connections, which fades out over the search.
+	LabelDARTSNoise = "darts-noise"
 	// LabelRandom is a random architecture; seed k stands beside the searched one of seed k.
 	LabelRandom = "random"
 )

@@ -66,13 +66,25 @@ type searchRun struct {
 	change        func(nas.Config)
 }
 
-// searches are the searches that claims may be decided by.
+// fair changes a configuration of FairDARTS.
+func fair(change func(*fairdarts.Config)) func(nas.Config) {
+	return func(c nas.Config) {
+		if f, ok := c.(*fairdarts.Config); ok {
+			change(f)
+		}
+	}
+}
+
+// searches are the searches that claims may be decided by: the methods, and the paper's controls beside them.
 var searches = []searchRun{
 	{extract.LabelDARTS, darts.Name, nil},
 	{extract.LabelFairDARTS, fairdarts.Name, nil},
-	{extract.LabelFairDARTSNo01, fairdarts.Name, func(c nas.Config) {
-		if f, ok := c.(*fairdarts.Config); ok {
-			f.ZeroOneWeight = 0
+	{extract.LabelFairDARTSNo01, fairdarts.Name, fair(func(c *fairdarts.Config) { c.ZeroOneWeight = 0 })},
+	{extract.LabelFairDARTSWeight1, fairdarts.Name, fair(func(c *fairdarts.Config) { c.ZeroOneWeight = 1 })},
+	{extract.LabelFairDARTSL1, fairdarts.Name, fair(func(c *fairdarts.Config) { c.ZeroOneForm = fairdarts.L1 })},
+	{extract.LabelDARTSNoise, darts.Name, func(c nas.Config) {
+		if d, ok := c.(*darts.Config); ok {
+			d.SkipNoise = &search.NoiseConfig{Epochs: d.Epochs}
 		}
 	}},
 }
@@ -82,6 +94,7 @@ var searches = []searchRun{
 var expected = map[string]map[string]float64{
 	nas.Smoke: {"search": 1, "train": 1},
 	nas.Quick: {"search": 20, "train": 7},
+	nas.Day:   {"search": 2000 * 1.05},
 	nas.Full:  {"search": 50 * 390 * 4.4, "train": 600 * 520 * 9},
 }
 
