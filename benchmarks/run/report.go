@@ -3,10 +3,13 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/gonas/gonas/internal/atomicfile"
 )
 
 // report is a whole comparison: what results/*.json holds.
@@ -175,25 +178,10 @@ func (r report) write(folder string) (paths []string, err error) {
 
 // writeAtomically leaves either the old file or the whole new one.
 func writeAtomically(path string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".bench-*.tmp")
-	if err != nil {
+	return atomicfile.Write(path, 0o644, func(w io.Writer) error {
+		_, err := w.Write(content)
 		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(content)
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return os.Rename(f.Name(), path)
+	})
 }
 
 // today is the date that names a result.

@@ -6,10 +6,13 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"io"
+	"maps"
 	"math"
 	"os"
-	"path/filepath"
 	"slices"
+
+	"github.com/gonas/gonas/internal/atomicfile"
 )
 
 // Types of elements, as the format names them.
@@ -112,15 +115,11 @@ const (
 	maxHeader   = 100 << 20
 )
 
-// Write replaces path atomically: a temporary file beside it, synced, renamed. Tensors are written in the order of
+// Write replaces path atomically. Tensors are written in the order of
 // their names.
-func Write(path string, f File) (err error) {
+func Write(path string, f File) error {
 	header := make(map[string]any, len(f.Tensors)+1)
-	names := make([]string, 0, len(f.Tensors))
-	for name := range f.Tensors {
-		names = append(names, name)
-	}
-	slices.Sort(names)
+	names := slices.Sorted(maps.Keys(f.Tensors))
 	var at int64
 	for _, name := range names {
 		t := f.Tensors[name]
@@ -146,51 +145,24 @@ func Write(path string, f File) (err error) {
 	for len(head)%8 != 0 {
 		head = append(head, ' ')
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
-	if err != nil {
-		return fmt.Errorf("safetensors %s: %w", path, err)
-	}
-	defer func() {
-		if err != nil {
-			_ = tmp.Close()
-			_ = os.Remove(tmp.Name())
-			err = fmt.Errorf("safetensors %s: %w", path, err)
-		}
-	}()
-	if _, err = tmp.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(head)))); err != nil {
-		return err
-	}
-	if _, err = tmp.Write(head); err != nil {
-		return err
-	}
-	for _, name := range names {
-		if _, err = tmp.Write(f.Tensors[name].Data); err != nil {
+	err = atomicfile.Write(path, 0o644, func(w io.Writer) error {
+		if _, err := w.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(head)))); err != nil {
 			return err
 		}
-	}
-	if err = tmp.Chmod(0o644); err != nil {
-		return err
-	}
-	if err = tmp.Sync(); err != nil {
-		return err
-	}
-	if err = tmp.Close(); err != nil {
-		return err
-	}
-	if err = os.Rename(tmp.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-// syncDir makes a rename last through a power failure.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
+		if _, err := w.Write(head); err != nil {
+			return err
+		}
+		for _, name := range names {
+			if _, err := w.Write(f.Tensors[name].Data); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	if err != nil {
-		return err
+		return fmt.Errorf("safetensors: %w", err)
 	}
-	defer func() { _ = d.Close() }()
-	return d.Sync()
+	return nil
 }
 
 // Read reads a file and checks that its tensors lie inside it. A missing file satisfies errors.Is(err, fs.ErrNotExist).
