@@ -43,8 +43,11 @@ type ImageTransform struct {
 
 // ImageNetEval is the usual transform for validation: Resize(256), CenterCrop(224), ToTensor,
 // Normalize in torchvision's terms, bilinear with antialiasing.
-func ImageNetEval() ImageTransform {
-	return ImageTransform{Size: 224, Resize: 256, Mean: imagenetMean, Std: imagenetStd}
+func ImageNetEval() ImageTransform { return ImageNetEvalAt(224) }
+
+// ImageNetEvalAt is [ImageNetEval] for images of another side: the shorter side is scaled to 8/7 of it first.
+func ImageNetEvalAt(size int) ImageTransform {
+	return ImageTransform{Size: size, Resize: (size*8 + 3) / 7, Mean: imagenetMean, Std: imagenetStd}
 }
 
 // ImageNetTrain is the usual transform for training: RandomResizedCrop(224), RandomHorizontalFlip,

@@ -47,6 +47,11 @@ type Batch struct {
 	released atomic.Bool
 }
 
+// Full is X filled up with zeros to a batch of this shape, so that one program serves the last batch of an epoch too.
+func (b *Batch) Full(shape [4]int) []float32 {
+	return append(b.X, make([]float32, shape[0]*shape[1]*shape[2]*shape[3]-len(b.X))...)
+}
+
 // Release gives the buffers back for a later batch. X and Y must not be used afterwards. Not to
 // call it is allowed and costs only an allocation; a second call does nothing.
 func (b *Batch) Release() {

@@ -280,9 +280,7 @@ func (c zooEvalCmd) images(n *zoo.Net) (datasets.BatchSource, error) {
 		if err != nil {
 			return nil, err
 		}
-		transform := datasets.ImageNetEval()
-		transform.Size, transform.Resize = in[0], (in[0]*8+3)/7
-		return datasets.NewImageBatches(folder, datasets.ImageBatchConfig{BatchSize: c.Batch, Transform: transform})
+		return datasets.NewImageBatches(folder, datasets.ImageBatchConfig{BatchSize: c.Batch, Transform: datasets.ImageNetEvalAt(in[0])})
 	}
 	pick, err := pickData(c.Data)
 	if err != nil {

@@ -118,8 +118,8 @@ func (c Config) ImageData(train, test *datasets.Images) (Data, error) {
 // test the shorter side is resized to 8/7 of it first.
 func (c Config) FolderData(train, test *datasets.ImageFolder) (Data, error) {
 	d := Data{Name: fmt.Sprintf("%s, %d images; %s, %d images", train.Name, train.Len(), test.Name, test.Len())}
-	augment, eval := datasets.ImageNetTrain(), datasets.ImageNetEval()
-	augment.Size, eval.Size, eval.Resize = c.Image, c.Image, (c.Image*8+3)/7
+	augment, eval := datasets.ImageNetTrain(), datasets.ImageNetEvalAt(c.Image)
+	augment.Size = c.Image
 	if j := c.Jitter; j != nil {
 		augment.Jitter = datasets.ColorJitter{Brightness: j[0], Contrast: j[1], Saturation: j[2], Hue: j[3]}
 	}
@@ -378,8 +378,7 @@ func (t *trainer) evaluate(ctx context.Context) error {
 			}
 			return err
 		}
-		x := append(batch.X, make([]float32, s[0]*s[1]*s[2]*s[3]-len(batch.X))...)
-		y := batch.Y
+		x, y := batch.Full(s), batch.Y
 		for len(y) < s[0] {
 			y = append(y, -1)
 		}

@@ -36,9 +36,7 @@ func (n *Net) Evaluate(ctx context.Context, images datasets.BatchSource, progres
 		if err != nil {
 			return a, err
 		}
-		// A last batch that is not full is filled up, so that one program serves all.
-		x := append(batch.X, make([]float32, s[0]*s[1]*s[2]*s[3]-len(batch.X))...)
-		t := tensors.FromFlatDataAndDimensions(x, s[:]...)
+		t := tensors.FromFlatDataAndDimensions(batch.Full(s), s[:]...)
 		logits, err := n.Predict(t)
 		if err != nil {
 			return a, err
