@@ -152,13 +152,17 @@ func (c Claim) Assertions() []Part {
 	return []Part{{Assertion: c.Assertion}}
 }
 
+// Head says which paper a file of records is of.
+type Head struct {
+	ID    string `yaml:"id"`
+	Title string `yaml:"title"`
+	// ArXiv is the paper's number there.
+	ArXiv   string `yaml:"arxiv"`
+	Version string `yaml:"version"`
+}
+
 type file struct {
-	Paper struct {
-		ID      string `yaml:"id"`
-		Title   string `yaml:"title"`
-		ArXiv   string `yaml:"arxiv"`
-		Version string `yaml:"version"`
-	} `yaml:"paper"`
+	Paper  Head    `yaml:"paper"`
 	Claims []Claim `yaml:"claims"`
 }
 
@@ -182,29 +186,33 @@ var schema = sync.OnceValues(func() (*jsonschema.Schema, error) {
 
 // Parse reads one paper's records and checks them; name is used in errors.
 func Parse(name string, data []byte) ([]Claim, error) {
+	f, err := parse(name, data)
+	return f.Claims, err
+}
+
+func parse(name string, data []byte) (f file, err error) {
 	s, err := schema()
 	if err != nil {
-		return nil, err
+		return f, err
 	}
 	asJSON, err := yaml.YAMLToJSON(data)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return f, fmt.Errorf("%s: %w", name, err)
 	}
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(asJSON))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return f, fmt.Errorf("%s: %w", name, err)
 	}
 	if err := s.Validate(doc); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return f, fmt.Errorf("%s: %w", name, err)
 	}
-	var f file
 	if err := yaml.UnmarshalWithOptions(data, &f, yaml.DisallowUnknownField()); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return file{}, fmt.Errorf("%s: %w", name, err)
 	}
 	for i := range f.Claims {
 		f.Claims[i].Paper, f.Claims[i].Version = f.Paper.ID, f.Paper.Version
 	}
-	return f.Claims, unique(name, f.Claims)
+	return f, unique(name, f.Claims)
 }
 
 func unique(name string, list []Claim) error {
@@ -218,39 +226,52 @@ func unique(name string, list []Claim) error {
 	return nil
 }
 
-var all = sync.OnceValues(func() ([]Claim, error) {
+// library is all that is on record.
+type library struct {
+	papers []Head
+	claims []Claim
+}
+
+var all = sync.OnceValues(func() (library, error) {
+	var l library
 	names, err := fs.Glob(records, "*.yaml")
 	if err != nil {
-		return nil, err
+		return l, err
 	}
-	var list []Claim
 	for _, name := range names {
 		data, err := records.ReadFile(name)
 		if err != nil {
-			return nil, err
+			return l, err
 		}
-		of, err := Parse(path.Base(name), data)
+		f, err := parse(path.Base(name), data)
 		if err != nil {
-			return nil, err
+			return l, err
 		}
-		list = append(list, of...)
+		l.papers = append(l.papers, f.Paper)
+		l.claims = append(l.claims, f.Claims...)
 	}
-	return list, unique("claims", list)
+	return l, unique("claims", l.claims)
 })
 
 // All returns every claim, papers in the order of their file names, claims in the order of their file.
 func All() ([]Claim, error) {
-	list, err := all()
-	return slices.Clone(list), err
+	l, err := all()
+	return slices.Clone(l.claims), err
+}
+
+// Papers returns the papers that have claims, in the order of [All].
+func Papers() ([]Head, error) {
+	l, err := all()
+	return slices.Clone(l.papers), err
 }
 
 // Get returns the claim called id.
 func Get(id string) (Claim, error) {
-	list, err := all()
+	l, err := all()
 	if err != nil {
 		return Claim{}, err
 	}
-	for _, c := range list {
+	for _, c := range l.claims {
 		if c.ID == id {
 			return c, nil
 		}

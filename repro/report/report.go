@@ -77,6 +77,10 @@ func Load(dir string) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	heads, err := claims.Papers()
+	if err != nil {
+		return nil, err
+	}
 	recorded, err := evidence.ReadVerdicts(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w; `gonas repro run --out %s` makes it", err, dir)
@@ -89,11 +93,11 @@ func Load(dir string) (*Report, error) {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, evidence.VerdictsFile), err)
 	}
 	r := &Report{Profile: recorded.Profile, dir: dir}
+	for _, h := range heads {
+		r.Papers = append(r.Papers, Paper{ID: h.ID, Title: h.Title, ArXiv: h.ArXiv, Version: h.Version})
+	}
 	for _, c := range all {
-		if n := len(r.Papers); n == 0 || r.Papers[n-1].ID != c.Paper {
-			r.Papers = append(r.Papers, Paper{ID: c.Paper, Title: titles[c.Paper].title, ArXiv: titles[c.Paper].arXiv, Version: c.Version})
-		}
-		p := &r.Papers[len(r.Papers)-1]
+		p := &r.Papers[slices.IndexFunc(r.Papers, func(p Paper) bool { return p.ID == c.Paper })]
 		v, ok := byID[c.ID]
 		delete(byID, c.ID)
 		p.Claims = append(p.Claims, r.join(c, v, ok))
