@@ -143,8 +143,8 @@ func (c trainCmd) settings() (train.Config, runConfig, error) {
 	return config, s, err
 }
 
-// network is a network of the zoo that is trained as it is: nil for genotypes, which the profile gives a size, and
-// those of CIFAR's cell networks are no others.
+// network is the network of the zoo that the command line names; nil where it names a genotype, whose network has the
+// profile's size.
 func (c trainCmd) network() (*arch.Network, error) {
 	if c.Arch == randomArch {
 		return nil, nil

@@ -472,11 +472,10 @@ func (m *Model) LoadOptimizerState(o *Optimizer, slots []map[string][]float32, s
 func (m *Model) Finalize() error {
 	errs := []error{m.one.FinalizeAll()}
 	for _, g := range m.list {
-		if g.weights != nil {
-			errs = append(errs, g.weights.Value.FinalizeAll())
-		}
-		if g.buffers != nil {
-			errs = append(errs, g.buffers.FinalizeAll())
+		for _, t := range g.tensors() {
+			if t != nil {
+				errs = append(errs, t.FinalizeAll())
+			}
 		}
 	}
 	return errors.Join(errs...)

@@ -522,15 +522,10 @@ func (p *plan) step(i *instruction, values []*tensors.Tensor) error {
 		return err
 	}
 	for k, t := range outs {
-		switch s := i.out[k]; {
-		case k == i.buffersAt:
+		if k == i.buffersAt {
 			i.group.buffers = t
-		case s < 0:
-			if err := t.FinalizeAll(); err != nil {
-				return err
-			}
-		default:
-			values[s] = t
+		} else {
+			values[i.out[k]] = t
 		}
 	}
 	return nil

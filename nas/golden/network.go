@@ -190,6 +190,12 @@ type specConv struct {
 	Bias   bool   `json:"bias"`
 }
 
+type specClassifier struct {
+	Dropout float64 `json:"dropout"`
+	Out     int     `json:"out"`
+	Prefix  string  `json:"state_dict_prefix"`
+}
+
 type specStage struct {
 	Conv       specConv `json:"conv"`
 	Activation string   `json:"activation"`
@@ -253,16 +259,12 @@ func chainSpec(raw json.RawMessage) (arch.Network, error) {
 			Activation string   `json:"activation"`
 			Residual   bool     `json:"residual"`
 		} `json:"separable_conv"`
-		Layers     []specLayer `json:"layers"`
-		Last       specStage   `json:"conv_before_pooling"`
-		Head       specStage   `json:"head"`
-		ConvHead   *specStage  `json:"conv_head"`
-		SERule     string      `json:"se_rule"`
-		Classifier struct {
-			Dropout float64 `json:"dropout"`
-			Out     int     `json:"out"`
-			Prefix  string  `json:"state_dict_prefix"`
-		} `json:"classifier"`
+		Layers     []specLayer    `json:"layers"`
+		Last       specStage      `json:"conv_before_pooling"`
+		Head       specStage      `json:"head"`
+		ConvHead   *specStage     `json:"conv_head"`
+		SERule     string         `json:"se_rule"`
+		Classifier specClassifier `json:"classifier"`
 	}
 	if err := json.Unmarshal(raw, &s); err != nil {
 		return arch.Network{}, err
@@ -319,11 +321,7 @@ func mobileNetSpec(raw json.RawMessage) (arch.Network, error) {
 			Residual bool       `json:"residual"`
 			Convs    []specConv `json:"convs"`
 		} `json:"layers"`
-		Classifier struct {
-			Dropout float64 `json:"dropout"`
-			Out     int     `json:"out"`
-			Prefix  string  `json:"state_dict_prefix"`
-		} `json:"classifier"`
+		Classifier specClassifier `json:"classifier"`
 	}
 	if err := json.Unmarshal(raw, &s); err != nil {
 		return arch.Network{}, err

@@ -63,15 +63,6 @@ func NormAct(norm string, channels int, activation string) (Module, error) {
 	}), nil
 }
 
-// Act is an activation by itself; any shape.
-func Act(activation string) (Module, error) {
-	act, err := Activation(activation)
-	if err != nil {
-		return nil, err
-	}
-	return NewLeaf("act|"+activation, nil, func(_ *Ctx, x []*Node) []*Node { return []*Node{act(x[0])} }), nil
-}
-
 // ConvNorm is a 1×1 convolution and batch norm: [batch, height, width, in] to [batch, height/stride, width/stride, out].
 func ConvNorm(names ConvNames, in, out, stride int) Module {
 	specs := append([]Spec{pointwiseSpec(Join(names.Conv, "weight"), in, out)}, batchNormSpecs(names.Norm, out, true)...)

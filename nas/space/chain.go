@@ -22,7 +22,7 @@ type naming struct {
 
 func pair(conv, norm string) nn.ConvNames { return nn.ConvNames{Conv: conv, Norm: norm} }
 
-// names of the tensors of a chain; last is the number of its blocks, which torchvision's names count.
+// names are those of a chain's tensors; torchvision's count its blocks.
 func names(kind string, blocks int) naming {
 	switch kind {
 	case arch.NamingTimm:
@@ -41,13 +41,12 @@ func names(kind string, blocks int) naming {
 			separable: [2]nn.ConvNames{pair("conv.0.0", "conv.0.1"), pair("conv.1", "conv.2")},
 		}
 	}
-	n := naming{
+	return naming{
 		stem: pair("stem.0", "stem.1"), stemTap: "stem",
 		last: pair("conv_before_pooling.0", "conv_before_pooling.1"), lastTap: "conv_before_pooling", hidden: "conv_head.0",
 		expand: pair("conv1", "bn1"), depthwise: pair("conv2", "bn2"), project: pair("conv3", "bn3"),
 		separable: [2]nn.ConvNames{pair("0", "1"), pair("3", "4")},
 	}
-	return n
 }
 
 // chainBlock is one block: [batch, height, width, in] to [batch, height/stride, width/stride, out]; nil for an identity.

@@ -3,6 +3,7 @@ package zoo
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -83,7 +84,7 @@ func check(e *engine.Engine, data []byte, weights string, gain float64) (Result,
 			return r, err
 		}
 	}
-	for _, field := range sortedKeys(ref.Forwards) {
+	for _, field := range slices.Sorted(maps.Keys(ref.Forwards)) {
 		want := ref.Forwards[field]
 		if weights != "" && want.Gain != gain {
 			continue
@@ -106,15 +107,6 @@ func check(e *engine.Engine, data []byte, weights string, gain float64) (Result,
 	ok := len(r.Problems) == 0
 	r.OK = &ok
 	return r, nil
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 // forwarder runs one network with different weights.

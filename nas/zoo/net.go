@@ -50,7 +50,7 @@ func (p Params) WithoutHead() int { return p.All - p.AuxiliaryHead }
 
 // Params counts the parameters.
 func (n *Net) Params() (Params, error) {
-	with, err := n.Module(space.NetworkOptions{Auxiliary: n.Network.Cells != nil})
+	all, err := n.Specs()
 	if err != nil {
 		return Params{}, err
 	}
@@ -58,7 +58,7 @@ func (n *Net) Params() (Params, error) {
 	if err != nil {
 		return Params{}, err
 	}
-	p := Params{All: nn.Params(with.Specs())}
+	p := Params{All: nn.Params(all)}
 	p.AuxiliaryHead = p.All - nn.Params(without.Specs())
 	return p, nil
 }

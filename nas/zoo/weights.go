@@ -3,6 +3,7 @@ package zoo
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -89,7 +90,7 @@ func (n *Net) checkWeights(w Weights) error {
 	if err != nil {
 		return err
 	}
-	withHead := slices.ContainsFunc(sortedKeys(w), func(name string) bool { return strings.HasPrefix(name, auxiliaryPrefix) })
+	withHead := slices.ContainsFunc(slices.Collect(maps.Keys(w)), func(name string) bool { return strings.HasPrefix(name, auxiliaryPrefix) })
 	var errs []error
 	known := map[string]bool{}
 	for _, s := range specs {
@@ -103,7 +104,7 @@ func (n *Net) checkWeights(w Weights) error {
 			errs = append(errs, fmt.Errorf("tensor %q: expected shape %v, got %v", s.Name, s.Shape, t.Shape))
 		}
 	}
-	for _, name := range sortedKeys(w) {
+	for _, name := range slices.Sorted(maps.Keys(w)) {
 		if !known[name] {
 			errs = append(errs, fmt.Errorf("unexpected tensor %q, shape %v", name, w[name].Shape))
 		}

@@ -3,10 +3,12 @@
 package zoo
 
 import (
+	"bytes"
 	"embed"
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -93,7 +95,7 @@ var load = sync.OnceValues(func() (map[string]Entry, error) {
 			return nil, err
 		}
 		var list []Entry
-		d := json.NewDecoder(strings.NewReader(string(data)))
+		d := json.NewDecoder(bytes.NewReader(data))
 		d.DisallowUnknownFields()
 		if err := d.Decode(&list); err != nil {
 			return nil, fmt.Errorf("zoo: %s: %w", name, err)
@@ -119,12 +121,7 @@ func Names() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	names := make([]string, 0, len(all))
-	for name := range all {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names, nil
+	return slices.Sorted(maps.Keys(all)), nil
 }
 
 // Get returns a network by name.
@@ -152,13 +149,7 @@ func Get(name string) (*Net, error) {
 // nearest suggests a name that shares the most letters at its start.
 func nearest(name string, all map[string]Entry) string {
 	best, length := "", 2
-	for _, candidate := range slices.Sorted(func(yield func(string) bool) {
-		for n := range all {
-			if !yield(n) {
-				return
-			}
-		}
-	}) {
+	for _, candidate := range slices.Sorted(maps.Keys(all)) {
 		n := 0
 		for n < len(name) && n < len(candidate) && name[n] == candidate[n] {
 			n++

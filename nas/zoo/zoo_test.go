@@ -5,9 +5,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -241,13 +243,13 @@ func checkVariants(t *testing.T, e *engine.Engine, data []byte) (records int) {
 	t.Helper()
 	var v variants
 	require.NoError(t, json.Unmarshal(data, &v))
-	for _, name := range sortedKeys(v.Archs) {
+	for _, name := range slices.Sorted(maps.Keys(v.Archs)) {
 		a := v.Archs[name]
 		configs := a.Configs
 		if configs == nil {
 			configs = map[string]variant{"C36_L20": a.variant}
 		}
-		for _, config := range sortedKeys(configs) {
+		for _, config := range slices.Sorted(maps.Keys(configs)) {
 			want := configs[config]
 			cells := arch.CellNetwork{Stem: arch.StemCIFAR, Genotype: a.Genotype.Genotype}
 			_, err := fmt.Sscanf(config, "C%d_L%d", &cells.Channels, &cells.Cells)
