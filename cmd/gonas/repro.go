@@ -14,6 +14,7 @@ import (
 	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/nas"
 	"github.com/gonas/gonas/nas/engine"
+	"github.com/gonas/gonas/nas/nn"
 	"github.com/gonas/gonas/nas/search"
 	"github.com/gonas/gonas/repro"
 	"github.com/gonas/gonas/repro/claims"
@@ -35,6 +36,7 @@ type reproRunCmd struct {
 	Seeds   int      `default:"3" help:"Number of paired seeds; fewer than 3 decide nothing."`
 	Out     string   `placeholder:"DIR" help:"Evidence folder; what is finished there is not done again. Default: runs/repro-PROFILE."`
 	Data    string   `placeholder:"DIR" help:"Data folder with CIFAR-10, for all of its images; default: the embedded ones."`
+	Level   string   `name:"granularity" placeholder:"LEVEL" help:"Largest part of a search's network that is compiled as one: operation, edge, cell or network (default: the profile's)."`
 	JSON    bool     `name:"json" help:"Print the verdicts as JSON."`
 	DryRun  bool     `help:"Print the runs and stop."`
 }
@@ -47,6 +49,11 @@ func (c reproRunCmd) Run(a *app) (err error) {
 	if _, err := nas.LookupProfile(c.Profile); err != nil {
 		return err
 	}
+	if c.Level != "" {
+		if _, err := nn.ParseLevel(c.Level); err != nil {
+			return fmt.Errorf("--granularity: %w", err)
+		}
+	}
 	dir := c.Out
 	if dir == "" {
 		dir = filepath.Join("runs", "repro-"+c.Profile)
@@ -55,7 +62,7 @@ func (c reproRunCmd) Run(a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	r := &runner.Runner{Profile: c.Profile, Seeds: c.Seeds, Dir: dir, Claims: wanted}
+	r := &runner.Runner{Profile: c.Profile, Seeds: c.Seeds, Granularity: c.Level, Dir: dir, Claims: wanted}
 	jobs, err := r.Jobs()
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -31,6 +32,8 @@ type Figure struct {
 	File string
 	// Title and Desc are its own.
 	Title, Desc string
+	// Again is true of the same picture of a further seed, which is linked and not shown.
+	Again bool
 	// Source is the picture as a data URL, so that whatever is in it neither runs nor loads anything; empty if it is
 	// too large.
 	Source template.URL
@@ -43,6 +46,9 @@ func (f Figure) Alt() string {
 	}
 	return f.Title + ". " + f.Desc
 }
+
+// furtherSeed is the name of a picture that the first seed's run has too.
+var furtherSeed = regexp.MustCompile(`-seed[1-9][0-9]*\.svg$`)
 
 // readFigures takes the pictures of the figures folder itself: no links to elsewhere, no folders below.
 func (r *Report) readFigures() error {
@@ -58,10 +64,16 @@ func (r *Report) readFigures() error {
 		if path.Ext(e.Name()) != ".svg" || !e.Type().IsRegular() {
 			continue
 		}
-		f, size, err := readFigure(r.dir, e.Name(), min(room, maxFigure))
+		limit := min(room, maxFigure)
+		again := furtherSeed.MatchString(e.Name())
+		if again {
+			limit = 0
+		}
+		f, size, err := readFigure(r.dir, e.Name(), limit)
 		if err != nil {
 			return err
 		}
+		f.Again = again
 		room -= size
 		paper, _, _ := strings.Cut(e.Name(), "-")
 		if i := slices.IndexFunc(r.Papers, func(p Paper) bool { return p.ID == paper }); i >= 0 {

@@ -28,7 +28,7 @@ var (
 )
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"symbol": symbol, "add": func(a, b int) int { return a + b }, "class": class, "seeds": seeds, "number": number, "printed": printed, "kind": explain, "plural": plural,
+	"symbol": symbol, "add": func(a, b int) int { return a + b }, "class": class, "seeds": seeds, "number": number, "printed": printed, "kind": explain, "plural": plural, "again": again,
 	"paperName": func(p Paper) string {
 		if p.Title != "" {
 			return p.Title
@@ -252,6 +252,11 @@ func views(list []Figure, to linker) []figureView {
 		out = append(out, v)
 	}
 	return out
+}
+
+// again are the pictures of further seeds.
+func again(list []figureView) []figureView {
+	return slices.DeleteFunc(slices.Clone(list), func(f figureView) bool { return !f.Again })
 }
 
 // linker makes a relative link to what lies in the evidence folder; false if it is not there.

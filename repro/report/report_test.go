@@ -271,6 +271,14 @@ func TestFigures(t *testing.T) {
 	assert.NotContains(t, page, "<title>Skips")
 	assert.Contains(t, page, `href="figures/fairdarts-skips.csv"`)
 
+	seed1 := filepath.Join(dir, FiguresDir, "fairdarts-alphas-a-seed1.svg")
+	require.NoError(t, os.WriteFile(seed1, []byte("<svg/>"), 0o600))
+	further := render(t, load(t, dir), dir)
+	assert.Contains(t, further, "1 figure of further seeds")
+	assert.Contains(t, further, `href="figures/fairdarts-alphas-a-seed1.svg"`)
+	assert.Equal(t, strings.Count(page, "<img"), strings.Count(further, "<img"), "linked, not shown")
+	require.NoError(t, os.Remove(seed1))
+
 	outside := filepath.Join(t.TempDir(), "x.svg")
 	require.NoError(t, os.WriteFile(outside, []byte("<svg/>"), 0o600))
 	require.NoError(t, os.Symlink(outside, filepath.Join(dir, FiguresDir, "fairdarts-link.svg")))

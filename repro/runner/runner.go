@@ -51,6 +51,9 @@ type Runner struct {
 	Profile     string
 	// Seeds is the number of paired seeds, from 0.
 	Seeds int
+	// Granularity, where it is not empty, takes the place of the searches' own: a profile for a GPU compiles the network
+	// as one program, which takes minutes on a CPU.
+	Granularity string
 	// Dir is the evidence folder.
 	Dir string
 	// Claims are those to be decided: only the runs that they need are made, one run serving many. Nil takes all.
@@ -233,6 +236,9 @@ func (r *Runner) search(ctx context.Context, dir, name string, change func(nas.C
 		return err
 	}
 	base.Seed = seed
+	if r.Granularity != "" {
+		base.Granularity = r.Granularity
+	}
 	if change != nil {
 		change(c)
 	}

@@ -135,10 +135,15 @@ func TestFullProfilesStart(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 50000, train.N)
 	for _, tc := range []struct {
-		profile, claim, label string
-	}{{nas.Full, "fd-x-skips", extract.LabelFairDARTS}, {nas.Full, "fd-a", "fairdarts-a"}} {
+		profile, granularity, claim, label string
+	}{
+		{nas.Full, "", "fd-x-skips", extract.LabelFairDARTS},
+		{nas.Full, "", "fd-a", "fairdarts-a"},
+		{nas.GPU, "edge", "fd-x-skips", extract.LabelFairDARTS}, // a program of the whole network compiles for minutes on a CPU
+		{nas.Day, "", "fd-x-skips", extract.LabelFairDARTS},
+	} {
 		t.Run(tc.profile+" "+tc.label, func(t *testing.T) {
-			r := &Runner{Engine: engine.New(b.Backend), Train: train, Test: test, Profile: tc.profile, Seeds: 1, Dir: t.TempDir(), Claims: named(t, tc.claim)}
+			r := &Runner{Engine: engine.New(b.Backend), Train: train, Test: test, Profile: tc.profile, Seeds: 1, Granularity: tc.granularity, Dir: t.TempDir(), Claims: named(t, tc.claim)}
 			jobs, err := r.Jobs()
 			require.NoError(t, err)
 			for _, job := range jobs {
