@@ -41,7 +41,7 @@ func (b *block) split(in []*graph.Node) (weights, buffers *graph.Node, rest []*g
 
 // forward: inputs [weights] [buffers] inputs…; outputs outputs… [buffers after].
 func (b *block) forward(e *Engine) *executable {
-	key := fmt.Sprintf("forward|%s|train=%t", b.module.Signature(), b.mode.Train)
+	key := fmt.Sprintf("forward|%s|%+v", b.module.Signature(), b.mode)
 	return e.executable(key, append(b.head(e), b.in...), func(in []*graph.Node) []*graph.Node {
 		weights, buffers, rest := b.split(in)
 		tensors := b.layout.cut(weights, buffers)
@@ -71,7 +71,7 @@ type gradientOf struct {
 // gradient: inputs [weights] [buffers] inputs… cotangents…; outputs (root: outputs… [buffers after]) [weights'
 // gradient] inputs' gradients….
 func (b *block) gradient(e *Engine, of gradientOf, outShapes []shapes.Shape) *executable {
-	key := fmt.Sprintf("gradient|%s|train=%t|root=%t|cot=%v|w=%t|in=%v", b.module.Signature(), b.mode.Train, of.root, of.cotangents, of.weights, of.inputs)
+	key := fmt.Sprintf("gradient|%s|%+v|root=%t|cot=%v|w=%t|in=%v", b.module.Signature(), b.mode, of.root, of.cotangents, of.weights, of.inputs)
 	shapesIn := append(b.head(e), b.in...)
 	if !of.root {
 		for i, s := range outShapes {

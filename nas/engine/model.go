@@ -23,7 +23,7 @@ type Model struct {
 
 	groups map[string]*Group
 	list   []*Group
-	plans  map[string]*plan
+	whole  *Path
 	one    *tensors.Tensor
 	// pending are values by state_dict name for groups that no plan has made yet.
 	pending map[string][]float64
@@ -32,7 +32,8 @@ type Model struct {
 // NewModel makes a model whose tensors are all zero until [Model.Load].
 func (e *Engine) NewModel(root nn.Module, granularity nn.Level) (*Model, error) {
 	m := &Model{engine: e, root: root, granularity: granularity, specs: map[string]nn.Spec{},
-		groups: map[string]*Group{}, plans: map[string]*plan{}, pending: map[string][]float64{}}
+		groups: map[string]*Group{}, pending: map[string][]float64{}}
+	m.whole = m.Path(root)
 	for _, s := range root.Specs() {
 		if s.Counter {
 			continue
@@ -79,6 +80,9 @@ func (m *Model) group(prefix string, module nn.Module) *Group {
 			continue
 		}
 		name := nn.Join(prefix, s.Name)
+		if _, ok := m.specs[name]; !ok {
+			panic(fmt.Errorf("model: block %s needs a tensor %q, which %s does not have", module.Signature(), name, m.root.Signature()))
+		}
 		values := m.pending[name]
 		if values == nil {
 			values = make([]float64, s.Size())
@@ -261,48 +265,9 @@ func (m *Model) byName(flat func(g *Group, buffer bool) []float64, withBuffers b
 	return state, nil
 }
 
-func planKey(kind string, in []*tensors.Tensor, mode nn.Mode) (string, []shapes.Shape) {
-	key := fmt.Sprintf("%s|train=%t", kind, mode.Train)
-	dims := make([]shapes.Shape, len(in))
-	for i, t := range in {
-		dims[i] = t.Shape()
-		key += ";" + t.Shape().String()
-	}
-	return key, dims
-}
-
-// plan finds or makes a plan.
-func (m *Model) plan(kind string, in []*tensors.Tensor, mode nn.Mode, schedule func(*plan) error) (*plan, error) {
-	key, dims := planKey(kind, in, mode)
-	if p, ok := m.plans[key]; ok {
-		return p, nil
-	}
-	var p *plan
-	err := exceptions.TryCatch[error](func() { p = newPlan(m, dims, mode) })
-	if err != nil {
-		return nil, fmt.Errorf("tracing %s: %w", m.root.Signature(), err)
-	}
-	if err := schedule(p); err != nil {
-		return nil, err
-	}
-	if err := p.finish(); err != nil {
-		return nil, err
-	}
-	m.plans[key] = p
-	return p, nil
-}
-
 // Run does a pass without gradients and returns the module's outputs, which the caller finalises.
 func (m *Model) Run(mode nn.Mode, in ...*tensors.Tensor) ([]*tensors.Tensor, error) {
-	p, err := m.plan("run", in, mode, (*plan).scheduleForward)
-	if err != nil {
-		return nil, err
-	}
-	values, err := p.run(in)
-	if err != nil {
-		return nil, err
-	}
-	return pick(values, p.outputs), nil
+	return m.whole.Run(mode, in...)
 }
 
 func pick(values []*tensors.Tensor, slots []int) []*tensors.Tensor {
@@ -342,27 +307,7 @@ func (g *Gradients) Finalize() error {
 // Gradient does a pass and computes the gradients of the first output, a scalar loss, with respect to the
 // weights (if asked) and to the inputs of these indices. Batch-norm statistics move on in training mode.
 func (m *Model) Gradient(mode nn.Mode, weights bool, wrt []int, in ...*tensors.Tensor) (*Gradients, error) {
-	kind := fmt.Sprintf("gradient|w=%t|in=%v", weights, wrt)
-	p, err := m.plan(kind, in, mode, func(p *plan) error { return p.scheduleGradient(weights, wrt) })
-	if err != nil {
-		return nil, err
-	}
-	values, err := p.run(in)
-	if err != nil {
-		return nil, err
-	}
-	g := &Gradients{Outputs: pick(values, p.outputs), groups: map[*Group]*tensors.Tensor{}}
-	for _, i := range wrt {
-		var t *tensors.Tensor
-		if s := p.inputGradients[i]; s >= 0 {
-			t = values[s]
-		}
-		g.Inputs = append(g.Inputs, t)
-	}
-	for group, s := range p.groupGradients {
-		g.groups[group] = values[s]
-	}
-	return g, nil
+	return m.whole.Gradient(mode, weights, wrt, in...)
 }
 
 // WeightGradients copies the weights' gradients to the host by state_dict name, in PyTorch's layout.
@@ -483,7 +428,7 @@ func (m *Model) Finalize() error {
 
 // Trace makes all blocks and their variables for inputs of these shapes, and compiles nothing.
 func (m *Model) Trace(mode nn.Mode, in ...shapes.Shape) error {
-	if err := exceptions.TryCatch[error](func() { newPlan(m, in, mode) }); err != nil {
+	if err := exceptions.TryCatch[error](func() { newPlan(m.whole, in, mode) }); err != nil {
 		return fmt.Errorf("tracing %s: %w", m.root.Signature(), err)
 	}
 	return nil

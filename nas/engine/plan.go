@@ -104,7 +104,8 @@ func (t tracer) Call(name string, m nn.Module, in ...nn.Value) []nn.Value {
 }
 
 // newPlan traces one pass; it panics with an error where a graph function does.
-func newPlan(m *Model, in []shapes.Shape, mode nn.Mode) *plan {
+func newPlan(path *Path, in []shapes.Shape, mode nn.Mode) *plan {
+	m, root := path.model, path.root
 	p := &plan{model: m, one: -1, groupGradients: map[*Group]int{}}
 	values := make([]nn.Value, len(in))
 	for i, s := range in {
@@ -112,12 +113,12 @@ func newPlan(m *Model, in []shapes.Shape, mode nn.Mode) *plan {
 		p.inputs = append(p.inputs, slot)
 		values[i] = nn.Value{Slot: slot, Shape: s}
 	}
-	if _, ok := m.root.(nn.Composite); !ok || m.root.Level() <= m.granularity {
+	if _, ok := root.(nn.Composite); !ok || root.Level() <= m.granularity {
 		// One executable does it all; its graph is built when it is known whether gradients are wanted.
-		p.calls = []call{{block: block{module: m.root, layout: newLayout(m.root.Specs()), mode: mode, in: in}, group: m.group("", m.root), in: p.inputs}}
+		p.calls = []call{{block: block{module: root, layout: newLayout(root.Specs()), mode: mode, in: in}, group: m.group("", root), in: p.inputs}}
 		return p
 	}
-	outs := tracer{plan: p, mode: mode}.Call("", m.root, values...)
+	outs := tracer{plan: p, mode: mode}.Call("", root, values...)
 	for _, v := range outs {
 		p.outputs = append(p.outputs, v.Slot)
 	}

@@ -249,18 +249,27 @@ func batchNorm(c *Ctx, name string, x, gain *Node) *Node {
 		}
 	}
 	if !c.Train {
-		inverse := Mul(scale, Reciprocal(Sqrt(AddScalar(c.Tensor("running_var"), BatchNormEpsilon))))
-		shift := Sub(offset, Mul(c.Tensor("running_mean"), inverse))
+		mean, variance := c.Tensor("running_mean"), c.Tensor("running_var")
+		if c.Recalibrate > 0 {
+			head := Slice(x, AxisRange(0, c.Recalibrate))
+			_, mean, variance = normalise(head, Ones(g, vector), Zeros(g, vector))
+			variance = unbiased(variance, head)
+		}
+		inverse := Mul(scale, Reciprocal(Sqrt(AddScalar(variance, BatchNormEpsilon))))
+		shift := Sub(offset, Mul(mean, inverse))
 		return Add(Mul(x, alongChannels(inverse, x)), alongChannels(shift, x))
 	}
 	y, mean, variance := normalise(x, scale, offset)
-	n := float64(x.Shape().Size() / channels)
-	mean, variance = StopGradient(mean), StopGradient(variance)
-	// PyTorch refuses a single value a channel; here its unbiased variance would be infinite.
-	unbiased := MulScalar(variance, n/math.Max(n-1, 1))
+	mean, variance = StopGradient(mean), unbiased(StopGradient(variance), x)
 	c.Update("running_mean", Add(MulScalar(c.Tensor("running_mean"), 1-BatchNormMomentum), MulScalar(mean, BatchNormMomentum)))
-	c.Update("running_var", Add(MulScalar(c.Tensor("running_var"), 1-BatchNormMomentum), MulScalar(unbiased, BatchNormMomentum)))
+	c.Update("running_var", Add(MulScalar(c.Tensor("running_var"), 1-BatchNormMomentum), MulScalar(variance, BatchNormMomentum)))
 	return y
+}
+
+// unbiased makes x's variance [channels] unbiased. PyTorch refuses a single value a channel, which has none.
+func unbiased(variance, x *Node) *Node {
+	n := float64(x.Shape().Size() / variance.Shape().Size())
+	return MulScalar(variance, n/math.Max(n-1, 1))
 }
 
 // supports tells whether the backend of the graph has an operation; the pure-Go one lacks some.

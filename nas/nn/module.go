@@ -158,6 +158,9 @@ func Call1(e Env, name string, m Module, in ...Value) Value { return e.Call(name
 type Mode struct {
 	// Train uses the batch's own statistics in batch norm and updates the running ones.
 	Train bool
+	// Recalibrate, where it is not 0, is the number of leading images whose statistics batch norm takes in the place of
+	// the running ones, for the images behind them too. It changes nothing else, and the running ones stay.
+	Recalibrate int
 }
 
 // Ctx is what a graph function gets beside its inputs: its tensors by name, and the mode.

@@ -36,26 +36,47 @@ type NoiseConfig struct {
 	Epochs int `json:"epochs"`
 }
 
-// Config is what every search over a cell supernet needs. A method's own configuration embeds it.
-type Config struct {
-	Profile    string     `json:"profile"`
-	Seed       uint64     `json:"seed"`
-	Size       space.Size `json:"size"`
-	Primitives []string   `json:"primitives"`
+// Base is what every search needs.
+type Base struct {
+	Profile string `json:"profile"`
+	Seed    uint64 `json:"seed"`
 	// Image is the side of the images in pixels; larger ones are halved until they fit.
 	Image  int `json:"image"`
 	Epochs int `json:"epochs"`
-	// StepsPerEpoch are bilevel steps; 0 takes a pass over half of the training images.
-	StepsPerEpoch int           `json:"steps_per_epoch"`
-	Batch         int           `json:"batch"`
-	Weights       WeightsConfig `json:"weights"`
-	Arch          ArchConfig    `json:"arch"`
+	// StepsPerEpoch are steps of the search; 0 takes a pass over the images that train the weights.
+	StepsPerEpoch int `json:"steps_per_epoch"`
+	Batch         int `json:"batch"`
+	// Granularity is operation, edge, cell or network. It changes speed and rounding, not the mathematics.
+	Granularity string `json:"granularity"`
+}
+
+// Validate reports the first field out of range.
+func (b Base) Validate() error {
+	for _, f := range []struct {
+		name       string
+		value, min int
+	}{{"image", b.Image, 4}, {"epochs", b.Epochs, 1}, {"steps_per_epoch", b.StepsPerEpoch, 0}, {"batch", b.Batch, 2}} {
+		if f.value < f.min {
+			return fmt.Errorf("config: %s: expected at least %d, got %d", f.name, f.min, f.value)
+		}
+	}
+	if _, err := nn.ParseLevel(b.Granularity); err != nil {
+		return fmt.Errorf("config: %w", err)
+	}
+	return nil
+}
+
+// Config is what every search over a cell supernet needs. A method's own configuration embeds it.
+type Config struct {
+	Base
+	Size       space.Size    `json:"size"`
+	Primitives []string      `json:"primitives"`
+	Weights    WeightsConfig `json:"weights"`
+	Arch       ArchConfig    `json:"arch"`
 	// SecondOrder unrolls one step of the weights (DARTS's architecture gradient by finite differences).
 	SecondOrder bool `json:"second_order,omitempty"`
 	// SkipNoise is nil without the control.
 	SkipNoise *NoiseConfig `json:"skip_noise,omitempty"`
-	// Granularity is operation, edge, cell or network. It changes speed and rounding, not the mathematics.
-	Granularity string `json:"granularity"`
 }
 
 // Validate reports the first field out of range.
@@ -63,13 +84,8 @@ func (c Config) Validate() error {
 	if err := c.Size.Validate(); err != nil {
 		return fmt.Errorf("config: %w", err)
 	}
-	for _, f := range []struct {
-		name       string
-		value, min int
-	}{{"image", c.Image, 4}, {"epochs", c.Epochs, 1}, {"steps_per_epoch", c.StepsPerEpoch, 0}, {"batch", c.Batch, 2}} {
-		if f.value < f.min {
-			return fmt.Errorf("config: %s: expected at least %d, got %d", f.name, f.min, f.value)
-		}
+	if err := c.Base.Validate(); err != nil {
+		return err
 	}
 	for _, f := range []struct {
 		name  string
@@ -89,10 +105,6 @@ func (c Config) Validate() error {
 	}
 	if len(c.Primitives) == 0 {
 		return fmt.Errorf("config: primitives: expected some of %v", nn.Primitives)
-	}
-	_, err := nn.ParseLevel(c.Granularity)
-	if err != nil {
-		return fmt.Errorf("config: %w", err)
 	}
 	return nil
 }

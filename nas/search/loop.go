@@ -44,6 +44,8 @@ type Event struct {
 	// Stats is set in epoch events, Alphas too.
 	Stats  *EpochStats `json:"stats,omitempty"`
 	Alphas *Alphas     `json:"-"`
+	// Paths is set in epoch events of a single-path supernet.
+	Paths *PathsEpoch `json:"paths,omitempty"`
 }
 
 // Listener hears of events in order, on the run's goroutine.
@@ -365,10 +367,7 @@ func (l *loop) snapshot(epoch int) (Alphas, error) {
 	return a, nil
 }
 
-const (
-	alphaPrefix = "arch."
-	slotPrefix  = "optimizer."
-)
+const alphaPrefix = "arch."
 
 var sideNames = [2]string{"alphas_normal", "alphas_reduce"}
 
@@ -377,18 +376,9 @@ func (l *loop) save() error {
 	if l.options.Dir == "" {
 		return nil
 	}
-	state, err := l.model.State()
+	state, err := l.model.TrainingState(l.weightsOpt)
 	if err != nil {
 		return err
-	}
-	slots, err := l.model.OptimizerState(l.weightsOpt)
-	if err != nil {
-		return err
-	}
-	for k, slot := range slots {
-		for name, v := range slot {
-			state[fmt.Sprintf("%s%d.%s", slotPrefix, k, name)] = v
-		}
 	}
 	alphas, err := l.archOpt.VariableState(l.alphas[:])
 	if err != nil {
@@ -427,7 +417,7 @@ func (l *loop) resume() error {
 	if err := json.Unmarshal(f.Record, &r); err != nil {
 		return fmt.Errorf("checkpoint %s: record: %w", path, err)
 	}
-	if err := sameConfig(r, l.config, l.method.Name); err != nil {
+	if err := sameRun(r.Method, l.method.Name, r.Config, l.config); err != nil {
 		return fmt.Errorf("checkpoint %s: %w", path, err)
 	}
 	take := func(name string) ([]float32, error) {
@@ -437,22 +427,8 @@ func (l *loop) resume() error {
 		}
 		return v, nil
 	}
-	state, slot := map[string][]float32{}, map[string][]float32{}
-	for _, s := range l.model.Specs() {
-		if state[s.Name], err = take(s.Name); err != nil {
-			return err
-		}
-		if !s.Buffer {
-			if slot[s.Name], err = take(fmt.Sprintf("%s0.%s", slotPrefix, s.Name)); err != nil {
-				return err
-			}
-		}
-	}
-	if err := l.model.Load(state); err != nil {
-		return err
-	}
-	if err := l.model.LoadOptimizerState(l.weightsOpt, []map[string][]float32{slot}, r.WeightStep); err != nil {
-		return err
+	if err := l.model.LoadTrainingState(l.weightsOpt, f.Tensors, r.WeightStep); err != nil {
+		return fmt.Errorf("checkpoint %s: %w", path, err)
 	}
 	var alphas [][][]float32
 	for side := range l.alphas {
@@ -473,16 +449,16 @@ func (l *loop) resume() error {
 	return nil
 }
 
-// sameConfig refuses to go on with another configuration than the checkpoint's.
-func sameConfig(r record, c Config, method string) error {
-	if r.Method != method {
-		return fmt.Errorf("was written by method %q, not %q", r.Method, method)
+// sameRun refuses to go on with another method or configuration than the checkpoint's.
+func sameRun(oldMethod, method string, old, config any) error {
+	if oldMethod != method {
+		return fmt.Errorf("was written by method %q, not %q", oldMethod, method)
 	}
-	a, err := json.Marshal(r.Config)
+	a, err := json.Marshal(old)
 	if err != nil {
 		return err
 	}
-	b, err := json.Marshal(c)
+	b, err := json.Marshal(config)
 	if err != nil {
 		return err
 	}

@@ -70,76 +70,92 @@ func chainBlock(b arch.Block, n naming) (nn.Module, error) {
 	return block.Module()
 }
 
-// chain builds a chain of blocks.
-func chain(a arch.Network, o NetworkOptions) (nn.Module, error) {
+// ends are a chain's modules before and behind its blocks, nil where it has none.
+type ends struct {
+	naming
+	stem, stemNorm, last, lastNorm, head nn.Module
+	dropout                              bool
+}
+
+// chainEnds makes them; channels are the last block's.
+func chainEnds(a arch.Network, channels int, o NetworkOptions) (m ends, err error) {
 	c := a.Chain
-	n := names(c.Naming, len(c.Blocks))
-	stride := [2]int{c.Stem.Stride, c.Stem.Stride}
-	kw := c.Stem.Kernel
+	m.naming, m.dropout = names(c.Naming, len(c.Blocks)), o.Dropout && c.Dropout > 0
+	stride, kw := [2]int{c.Stem.Stride, c.Stem.Stride}, c.Stem.Kernel
 	if a.Input[1] == 1 {
 		kw, stride[1] = 1, 1
 	}
-	stem := nn.Convolution(n.stem.Conv, a.Input[2], c.Stem.Out, c.Stem.Kernel, kw, stride)
-	stemNorm, err := nn.NormAct(n.stem.Norm, c.Stem.Out, c.Stem.Activation)
+	m.stem = nn.Convolution(m.naming.stem.Conv, a.Input[2], c.Stem.Out, c.Stem.Kernel, kw, stride)
+	if m.stemNorm, err = nn.NormAct(m.naming.stem.Norm, c.Stem.Out, c.Stem.Activation); err != nil {
+		return m, err
+	}
+	if c.Last.Out > 0 {
+		m.last = nn.Convolution(m.naming.last.Conv, channels, c.Last.Out, 1, 1, [2]int{1, 1})
+		if m.lastNorm, err = nn.NormAct(m.naming.last.Norm, c.Last.Out, c.Last.Activation); err != nil {
+			return m, err
+		}
+		channels = c.Last.Out
+	}
+	m.head, err = nn.PooledClassifier(c.Classifier, m.hidden, channels, c.Hidden.Out, a.Classes, c.Hidden.Activation, !c.NoBias, m.dropout)
+	return m, err
+}
+
+// children are the modules in the order of the state_dict, blocks between them.
+func (m ends) children(blocks []nn.Child) []nn.Child {
+	list := append([]nn.Child{{Module: m.stem}, {Module: m.stemNorm}}, blocks...)
+	if m.last != nil {
+		list = append(list, nn.Child{Module: m.last}, nn.Child{Module: m.lastNorm})
+	}
+	return append(list, nn.Child{Module: m.head})
+}
+
+// chain builds a chain of blocks.
+func chain(a arch.Network, o NetworkOptions) (nn.Module, error) {
+	c := a.Chain
+	m, err := chainEnds(a, c.Blocks[len(c.Blocks)-1].Out, o)
 	if err != nil {
 		return nil, err
 	}
-	children := []nn.Child{{Module: stem}, {Module: stemNorm}}
+	var children []nn.Child
 	blocks := make([]nn.Module, len(c.Blocks))
 	for i, b := range c.Blocks {
-		if blocks[i], err = chainBlock(b, n); err != nil {
+		if blocks[i], err = chainBlock(b, m.naming); err != nil {
 			return nil, fmt.Errorf("block %q: %w", b.Name, err)
 		}
 		if blocks[i] != nil {
 			children = append(children, nn.Child{Name: b.Name, Module: blocks[i]})
 		}
 	}
-	channels := c.Blocks[len(c.Blocks)-1].Out
-	var last, lastNorm nn.Module
-	if c.Last.Out > 0 {
-		last = nn.Convolution(n.last.Conv, channels, c.Last.Out, 1, 1, [2]int{1, 1})
-		if lastNorm, err = nn.NormAct(n.last.Norm, c.Last.Out, c.Last.Activation); err != nil {
-			return nil, err
-		}
-		children = append(children, nn.Child{Module: last}, nn.Child{Module: lastNorm})
-		channels = c.Last.Out
-	}
-	dropout := o.Dropout && c.Dropout > 0
-	head, err := nn.PooledClassifier(c.Classifier, n.hidden, channels, c.Hidden.Out, a.Classes, c.Hidden.Activation, !c.NoBias, dropout)
-	if err != nil {
-		return nil, err
-	}
-	children = append(children, nn.Child{Module: head})
 	data, err := json.Marshal(a)
 	if err != nil {
 		return nil, err
 	}
-	return nn.NewComposite(fmt.Sprintf("chain|%s|%+v", data, o), nn.Network, children, func(e nn.Env, in []nn.Value) []nn.Value {
+	return nn.NewComposite(fmt.Sprintf("chain|%s|%+v", data, o), nn.Network, m.children(children), func(e nn.Env, in []nn.Value) []nn.Value {
 		var taps []nn.Value
 		tap := func(name string, v nn.Value) {
 			if o.Taps && name != "" {
 				taps = append(taps, v)
 			}
 		}
-		x := nn.Call1(e, "", stem, in[0])
-		tap(n.stemConvTap, x)
-		x = nn.Call1(e, "", stemNorm, x)
-		tap(n.stemTap, x)
+		x := nn.Call1(e, "", m.stem, in[0])
+		tap(m.stemConvTap, x)
+		x = nn.Call1(e, "", m.stemNorm, x)
+		tap(m.stemTap, x)
 		for i, b := range c.Blocks {
 			if blocks[i] != nil {
 				x = nn.Call1(e, b.Name, blocks[i], x)
 			}
 			tap(b.Name, x)
 		}
-		if last != nil {
-			x = nn.Call1(e, "", lastNorm, nn.Call1(e, "", last, x))
-			tap(n.lastTap, x)
+		if m.last != nil {
+			x = nn.Call1(e, "", m.lastNorm, nn.Call1(e, "", m.last, x))
+			tap(m.lastTap, x)
 		}
 		headIn := []nn.Value{x}
-		if dropout {
+		if m.dropout {
 			headIn = append(headIn, in[1])
 		}
-		out := e.Call("", head, headIn...)
+		out := e.Call("", m.head, headIn...)
 		if c.Hidden.Out > 0 {
 			tap("conv_head", out[1])
 		}

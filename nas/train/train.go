@@ -403,26 +403,14 @@ func (t *trainer) evaluate(ctx context.Context) error {
 
 const averagePrefix = "average."
 
-// slotPrefix comes before the names of a slot of the optimizer's state.
-func slotPrefix(k int) string { return fmt.Sprintf("optimizer.%d.", k) }
-
 // save writes the checkpoint: with it a resumed run equals an unbroken one.
 func (t *trainer) save() error {
 	if t.options.Dir == "" {
 		return nil
 	}
-	state, err := t.model.State()
+	state, err := t.model.TrainingState(t.optimizer)
 	if err != nil {
 		return err
-	}
-	slots, err := t.model.OptimizerState(t.optimizer)
-	if err != nil {
-		return err
-	}
-	for k := range slots {
-		for name, v := range slots[k] {
-			state[slotPrefix(k)+name] = v
-		}
 	}
 	if t.average != nil {
 		t.average.Swap()
@@ -466,28 +454,19 @@ func (t *trainer) resume() error {
 	if err := t.same(r); err != nil {
 		return fmt.Errorf("checkpoint %s: %w", path, err)
 	}
-	tensorsOf := func(prefix string, buffers bool) map[string][]float32 {
-		state := map[string][]float32{}
-		for _, s := range t.model.Specs() {
-			if buffers || !s.Buffer {
-				state[s.Name] = f.Tensors[prefix+s.Name]
-			}
-		}
-		return state
-	}
 	if t.average != nil {
+		averaged := map[string][]float32{}
+		for _, s := range t.model.Specs() {
+			averaged[s.Name] = f.Tensors[averagePrefix+s.Name]
+		}
 		t.average.Swap()
-		err := t.model.Load(tensorsOf(averagePrefix, true))
+		err := t.model.Load(averaged)
 		t.average.Swap()
 		if err != nil {
 			return fmt.Errorf("checkpoint %s: average: %w", path, err)
 		}
 	}
-	slots := make([]map[string][]float32, t.config.rule().Slots())
-	for k := range slots {
-		slots[k] = tensorsOf(slotPrefix(k), false)
-	}
-	if err := errors.Join(t.model.Load(tensorsOf("", true)), t.model.LoadOptimizerState(t.optimizer, slots, r.Steps)); err != nil {
+	if err := t.model.LoadTrainingState(t.optimizer, f.Tensors, r.Steps); err != nil {
 		return fmt.Errorf("checkpoint %s: %w", path, err)
 	}
 	t.result, t.epochsDone, t.evaluated = r.Result, r.EpochsDone, r.Evaluated

@@ -4,9 +4,9 @@ import (
 	_ "embed"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/gonas/gonas/nas/arch"
+	"github.com/gonas/gonas/nas/space"
 )
 
 // nasBench201 lists the cells of NAS-Bench-201 by index, a line each: the operation of each edge as a digit, by
@@ -34,39 +34,17 @@ func benchmarkCell(index string) (Entry, error) {
 		Network: arch.Network{Input: [3]int{32, 32, 3}, Classes: 10, Grid: &g}}, nil
 }
 
-// MacroLayers are the layers of a network of NAS-Bench-Macro.
-const MacroLayers = 8
-
-// macroNetwork is the network of a code of NAS-Bench-Macro (xiusu/NAS-Bench-Macro, train/model.py): eight digits, a
-// layer each: 0 an identity (a 1×1 convolution of stride 2 where the layer halves the image), 1 an inverted bottleneck
-// of kernel 3 and expansion 3, 2 one of kernel 5 and expansion 6.
+// macroNetwork is the network of a code of NAS-Bench-Macro, eight digits, a layer each: see [space.NASBenchMacro].
 func macroNetwork(code string) (Entry, error) {
-	if len(code) != MacroLayers || strings.Trim(code, "012") != "" {
-		return Entry{}, fmt.Errorf("expected %d digits from 0 to 2, got %q", MacroLayers, code)
+	s := space.NASBenchMacro()
+	path, err := s.Parse(code)
+	if err != nil {
+		return Entry{}, err
 	}
-	c := arch.Chain{Naming: arch.NamingPlain, Stem: arch.Conv{Out: 32, Kernel: 3, Stride: 1, Activation: "relu"},
-		Last: arch.Conv{Out: 1280, Kernel: 1, Stride: 1, Activation: "relu"}, Classifier: "classifier"}
-	channels := 32
-	for i, digit := range code {
-		b := arch.Block{Name: fmt.Sprintf("layers.%d", i), Op: arch.OpBottleneck, In: channels, Out: channels, Stride: 1, Activation: "relu"}
-		if i == 0 || i == 2 || i == 5 {
-			b.Out, b.Stride = 2*channels, 2
-		}
-		switch digit {
-		case '0':
-			b.Op, b.Activation = arch.OpProjection, ""
-			if b.Stride == 1 {
-				b.Op = arch.OpIdentity
-			}
-		case '1':
-			b.Kernel, b.Hidden = 3, 3*channels
-		case '2':
-			b.Kernel, b.Hidden = 5, 6*channels
-		}
-		b.Residual = b.Op == arch.OpBottleneck && b.Stride == 1
-		channels = b.Out
-		c.Blocks = append(c.Blocks, b)
+	network, err := s.Network(path)
+	if err != nil {
+		return Entry{}, err
 	}
 	return Entry{Paper: "2103.11922", Source: "xiusu/NAS-Bench-Macro train/model.py @ b1ee7c6ff9d83e6bc002adcaf5c6a9a2ba1a4ac7",
-		Network: arch.Network{Input: [3]int{32, 32, 3}, Classes: 10, Chain: &c}}, nil
+		Network: network}, nil
 }

@@ -1,0 +1,293 @@
+package search_test
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gonas/gonas/backend"
+	"github.com/gonas/gonas/datasets"
+	"github.com/gonas/gonas/nas/arch"
+	"github.com/gonas/gonas/nas/engine"
+	"github.com/gonas/gonas/nas/nn"
+	"github.com/gonas/gonas/nas/search"
+	"github.com/gonas/gonas/nas/space"
+)
+
+// tinyPaths makes a configuration that runs in seconds.
+func tinyPaths(sampling string) search.PathsConfig {
+	return search.PathsConfig{Base: search.Base{Profile: "test", Image: 8, Epochs: 3, StepsPerEpoch: 2, Batch: 4, Granularity: "edge"},
+		Space: space.NASBenchMacroName, Sampling: sampling, Weights: search.WeightsConfig{LearningRate: 0.02, Momentum: 0.9, WeightDecay: 4e-5, Clip: 5},
+		Holdout: 0.2, Recalibrate: 8, Measure: 20}
+}
+
+func open(t *testing.T) (*engine.Engine, *datasets.Images) {
+	t.Helper()
+	b, err := backend.Open()
+	require.NoError(t, err)
+	images, _, err := datasets.Embedded()
+	require.NoError(t, err)
+	return engine.New(b.Backend), images
+}
+
+func randomPaths(choices []int, n int) [][]int {
+	random := rand.New(rand.NewPCG(7, 7))
+	paths := make([][]int, n)
+	for i := range paths {
+		for _, m := range choices {
+			paths[i] = append(paths[i], random.IntN(m))
+		}
+	}
+	return paths
+}
+
+func TestSampleIsFair(t *testing.T) {
+	choices := []int{6, 6, 6, 6}
+	for seed := range uint64(50) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		counts := make([][6]int, len(choices))
+		updates := search.Sample(search.Strict, choices, random)
+		require.Len(t, updates, 1)
+		require.Len(t, updates[0].Paths, 6)
+		for _, path := range updates[0].Paths {
+			for l, k := range path {
+				counts[l][k]++
+			}
+		}
+		for l := range counts {
+			assert.Equal(t, [6]int{1, 1, 1, 1, 1, 1}, counts[l])
+		}
+	}
+}
+
+// Every way of sampling trains m paths a step; they differ in updates and rates.
+func TestSample(t *testing.T) {
+	for sampling, want := range map[string]struct {
+		updates, paths, distinct int
+		rate                     float64
+	}{
+		search.Strict: {1, 6, 6, 1}, search.Random: {1, 6, 6, 1}, search.Uniform: {6, 1, 6, 1},
+		search.Expectation: {6, 1, 1, 1}, search.ExpectationScaled: {6, 1, 1, 1.0 / 6},
+	} {
+		random := rand.New(rand.NewPCG(3, 1))
+		updates := search.Sample(sampling, []int{6, 6, 6, 6, 6, 6, 6, 6}, random)
+		require.Len(t, updates, want.updates, sampling)
+		distinct := map[string]bool{}
+		for _, u := range updates {
+			assert.Len(t, u.Paths, want.paths, sampling)
+			assert.Equal(t, want.rate, u.Rate, sampling)
+			for _, path := range u.Paths {
+				distinct[space.Code(path)] = true
+			}
+		}
+		assert.Len(t, distinct, want.distinct, sampling)
+	}
+}
+
+// Once each kind of block has run, no path compiles anything: programs are bounded by the signatures of blocks.
+func TestPathsCompileOnce(t *testing.T) {
+	e, images := open(t)
+	ctx := context.Background()
+	c := tinyPaths(search.Strict)
+	c.Epochs = 1
+	s, err := search.NewSupernet(e, images, "test", c, search.Options{})
+	require.NoError(t, err)
+	require.NoError(t, s.Train(ctx))
+	kinds := map[arch.Block]bool{}
+	for _, layer := range s.Space.Layers {
+		for _, b := range layer {
+			if b.Name = ""; b.Op != arch.OpIdentity {
+				kinds[b] = true
+			}
+		}
+	}
+	const ends = 5 // stem, its norm, last convolution, its norm, classifier
+	signatures := int64(len(kinds) + ends)
+	assert.EqualValues(t, 15+ends, signatures)
+	trained := e.Stats().Executables
+	// A forward and a gradient for each, the loss's two; the sums of the paths' losses, of the gradients of what they
+	// share and of the image that they share; an update and a sum of squares for each length of weights; the clipping.
+	assert.LessOrEqual(t, trained, 2*signatures+2+1+ends+1+2*signatures+1)
+
+	c.Epochs, c.StepsPerEpoch = 1, 10
+	again, err := search.NewSupernet(e, images, "test", c, search.Options{})
+	require.NoError(t, err)
+	require.NoError(t, again.Train(ctx))
+	assert.Equal(t, trained, e.Stats().Executables, "further steps compile nothing")
+
+	paths := randomPaths(s.Space.Choices(), 1000)
+	_, err = s.Measure(ctx, append(search.Sample(search.Strict, s.Space.Choices(), rand.New(rand.NewPCG(1, 1)))[0].Paths, paths[0]), nil)
+	require.NoError(t, err)
+	measured := e.Stats().Executables
+	assert.LessOrEqual(t, measured-trained, signatures+1)
+	accuracies, err := s.Measure(ctx, paths, nil)
+	require.NoError(t, err)
+	assert.Len(t, accuracies, 1000)
+	assert.Equal(t, measured, e.Stats().Executables, "a thousand paths compile nothing")
+}
+
+// The gradient of a strict-fair step is the sum of the gradients of its single paths: of what all share m times, of each
+// block once. In float64, so that the comparison is sharp.
+func TestStepGradientIsSumOfPaths(t *testing.T) {
+	plain, err := backend.OpenWith(backend.Options{Plugin: backend.KindGo})
+	require.NoError(t, err)
+	p := space.NASBenchMacro().Resized(8, 10)
+	root, err := p.Supernet()
+	require.NoError(t, err)
+	e := engine.NewFloat64(plain.Backend)
+	m, err := e.NewModel(root, nn.Edge)
+	require.NoError(t, err)
+	require.NoError(t, m.Load(nn.Initialise(root.Specs(), 1)))
+	random := rand.New(rand.NewPCG(5, 5))
+	image := make([]float64, 4*8*8*3)
+	for i := range image {
+		image[i] = random.NormFloat64()
+	}
+	x, y := tensors.FromFlatDataAndDimensions(image, 4, 8, 8, 3), tensors.FromFlatDataAndDimensions([]int32{1, 2, 3, 4}, 4)
+	gradient := func(paths [][]int) map[string][]float64 {
+		objective, err := search.TrainObjective(p, paths)
+		require.NoError(t, err)
+		g, err := m.Path(objective).Gradient(nn.Mode{Train: true}, true, nil, x, y)
+		require.NoError(t, err)
+		all, err := m.WeightGradients(g)
+		require.NoError(t, err)
+		return all
+	}
+	paths := search.Sample(search.Strict, p.Choices(), random)[0].Paths
+	step := gradient(paths)
+	sum := map[string][]float64{}
+	of := map[string]int{}
+	for _, path := range paths {
+		for name, g := range gradient([][]int{path}) {
+			if sum[name] == nil {
+				sum[name] = make([]float64, len(g))
+			}
+			for i, v := range g {
+				sum[name][i] += v
+			}
+			of[name]++
+		}
+	}
+	assert.Equal(t, 3, of["stem.0.weight"])
+	assert.Equal(t, 1, of["layers.0.2.conv1.weight"])
+	require.Len(t, step, len(sum))
+	for name, g := range step {
+		largest := 0.0
+		for _, v := range sum[name] {
+			largest = max(largest, math.Abs(v))
+		}
+		assert.NotZero(t, largest, name)
+		assert.InDeltaSlice(t, sum[name], g, 1e-10*largest, name)
+	}
+}
+
+// Measuring changes nothing, does not depend on which other paths are measured, and recalibrates batch norm.
+func TestMeasure(t *testing.T) {
+	e, images := open(t)
+	ctx := context.Background()
+	dir := t.TempDir()
+	c := tinyPaths(search.Strict)
+	s, err := search.NewSupernet(e, images, "test", c, search.Options{Dir: dir})
+	require.NoError(t, err)
+	paths := randomPaths(s.Space.Choices(), 70)
+	before, err := s.Measure(ctx, paths, nil)
+	require.NoError(t, err)
+	require.NoError(t, s.Train(ctx))
+	after, err := s.Measure(ctx, paths, nil)
+	require.NoError(t, err)
+	assert.NotEqual(t, before, after)
+	again, err := search.NewSupernet(e, images, "test", c, search.Options{Dir: dir})
+	require.NoError(t, err)
+	for i, path := range paths[:5] {
+		alone, err := again.Measure(ctx, [][]int{path}, nil)
+		require.NoError(t, err)
+		assert.Equal(t, after[i], alone[0], "path %v", path)
+	}
+	// What comes of the statistics of the images alone is the same in training mode, but for the unbiased variance.
+	p := s.Space
+	net, err := p.Tree(paths[:1])
+	require.NoError(t, err)
+	root, err := p.Supernet()
+	require.NoError(t, err)
+	m, err := e.NewModel(root, nn.Edge)
+	require.NoError(t, err)
+	require.NoError(t, m.Load(nn.Initialise(root.Specs(), 1)))
+	x := tensors.FromFlatDataAndDimensions(make([]float32, 64*8*8*3), 64, 8, 8, 3)
+	random := rand.New(rand.NewPCG(5, 5))
+	x.MustMutableFlatData(func(flat any) {
+		for i := range flat.([]float32) {
+			flat.([]float32)[i] = float32(random.NormFloat64())
+		}
+	})
+	var logits [3][]float64
+	for i, mode := range []nn.Mode{{}, {Recalibrate: 64}, {Train: true}} {
+		out, err := m.Path(net).Run(mode, x)
+		require.NoError(t, err)
+		logits[i], err = engine.Values(out[0])
+		require.NoError(t, err)
+	}
+	assert.InDeltaSlice(t, logits[2], logits[1], 0.05)
+	assert.Greater(t, math.Abs(logits[0][0]-logits[1][0]), 0.05)
+}
+
+// A run that stops after an epoch goes on to the same bits.
+func TestPathsResume(t *testing.T) {
+	e, images := open(t)
+	for _, sampling := range []string{search.Strict, search.Uniform, search.ExpectationScaled} {
+		t.Run(sampling, func(t *testing.T) {
+			whole, broken := t.TempDir(), t.TempDir()
+			c := tinyPaths(sampling)
+			s, err := search.NewSupernet(e, images, "test", c, search.Options{Dir: whole})
+			require.NoError(t, err)
+			require.NoError(t, s.Train(context.Background()))
+			ctx, cancel := context.WithCancel(context.Background())
+			b, err := search.NewSupernet(e, images, "test", c, search.Options{Dir: broken, Listeners: []search.Listener{func(e search.Event) {
+				if e.Kind == search.EventCheckpoint {
+					cancel()
+				}
+			}}})
+			require.NoError(t, err)
+			require.ErrorIs(t, b.Train(ctx), search.ErrInterrupted)
+			b, err = search.NewSupernet(e, images, "test", c, search.Options{Dir: broken})
+			require.NoError(t, err)
+			require.NoError(t, b.Train(context.Background()))
+			assert.Equal(t, s.Result, b.Result)
+			var files [2][]byte
+			for i, dir := range []string{whole, broken} {
+				files[i], err = os.ReadFile(filepath.Join(dir, search.CheckpointFile))
+				require.NoError(t, err)
+			}
+			assert.Equal(t, files[0], files[1])
+
+			c.Seed++
+			_, err = search.NewSupernet(e, images, "test", c, search.Options{Dir: broken})
+			assert.ErrorContains(t, err, "another configuration")
+		})
+	}
+}
+
+func TestPathsConfig(t *testing.T) {
+	e, images := open(t)
+	for field, change := range map[string]func(*search.PathsConfig){
+		"space":                 func(c *search.PathsConfig) { c.Space = "S0" },
+		"sampling":              func(c *search.PathsConfig) { c.Sampling = "fair" },
+		"granularity":           func(c *search.PathsConfig) { c.Granularity = "network" },
+		"epochs":                func(c *search.PathsConfig) { c.Epochs = 0 },
+		"weights.learning_rate": func(c *search.PathsConfig) { c.Weights.LearningRate = 0 },
+		"holdout":               func(c *search.PathsConfig) { c.Holdout = 1 },
+		"recalibrate":           func(c *search.PathsConfig) { c.Recalibrate = 1 },
+		"measure":               func(c *search.PathsConfig) { c.Measure = 100000 },
+	} {
+		c := tinyPaths(search.Strict)
+		change(&c)
+		_, err := search.NewSupernet(e, images, "test", c, search.Options{})
+		assert.ErrorContains(t, err, field)
+	}
+}

@@ -1,0 +1,215 @@
+package space
+
+import (
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+
+	"github.com/gonas/gonas/nas/arch"
+	"github.com/gonas/gonas/nas/nn"
+)
+
+// Paths is a single-path space as plain data: a chain of layers, each of which is one of several blocks.
+type Paths struct {
+	Name string `json:"name"`
+	// Shared is what all paths have: stem, the blocks before the layers, last convolution and classifier.
+	Shared arch.Network `json:"shared"`
+	// Layers are the choices of each layer: [layer][choice], of equal In, Out and Stride in a layer.
+	Layers [][]arch.Block `json:"layers"`
+}
+
+// Resized is the space for images of a side in pixels and a number of classes.
+func (p Paths) Resized(image, classes int) Paths {
+	p.Shared.Input[0], p.Shared.Input[1], p.Shared.Classes = image, image, classes
+	return p
+}
+
+// Size is the number of paths.
+func (p Paths) Size() *big.Int {
+	n := big.NewInt(1)
+	for _, choices := range p.Layers {
+		n.Mul(n, big.NewInt(int64(len(choices))))
+	}
+	return n
+}
+
+// Choices is the number of choices of each layer.
+func (p Paths) Choices() []int {
+	n := make([]int, len(p.Layers))
+	for l, choices := range p.Layers {
+		n[l] = len(choices)
+	}
+	return n
+}
+
+// Code writes a path as one digit a layer, the first layer first.
+func Code(path []int) string {
+	var b strings.Builder
+	for _, k := range path {
+		fmt.Fprint(&b, k)
+	}
+	return b.String()
+}
+
+// Parse is the inverse of [Code].
+func (p Paths) Parse(code string) ([]int, error) {
+	last := slices.Max(p.Choices()) - 1
+	outside := func(digit rune) bool { return digit < '0' || digit > '0'+rune(last) }
+	if len(code) != len(p.Layers) || strings.ContainsFunc(code, outside) {
+		return nil, fmt.Errorf("%s: expected %d digits from 0 to %d, got %q", p.Name, len(p.Layers), last, code)
+	}
+	path := make([]int, len(code))
+	for l, digit := range code {
+		path[l] = int(digit - '0')
+	}
+	return path, p.check(path)
+}
+
+func (p Paths) check(path []int) error {
+	if len(path) != len(p.Layers) {
+		return fmt.Errorf("%s: expected a path of %d layers, got %d", p.Name, len(p.Layers), len(path))
+	}
+	for l, k := range path {
+		if k < 0 || k >= len(p.Layers[l]) {
+			return fmt.Errorf("%s: layer %d: expected a choice from 0 to %d, got %d", p.Name, l, len(p.Layers[l])-1, k)
+		}
+	}
+	return nil
+}
+
+// Network is the architecture of a path by itself.
+func (p Paths) Network(path []int) (arch.Network, error) {
+	n := p.Shared
+	if err := p.check(path); err != nil {
+		return n, err
+	}
+	chain := *p.Shared.Chain
+	chain.Blocks = slices.Clone(chain.Blocks)
+	for l, k := range path {
+		chain.Blocks = append(chain.Blocks, p.Layers[l][k])
+	}
+	n.Chain = &chain
+	return n, n.Validate()
+}
+
+// Tree is the network of several paths, each block of a prefix that they share called once: images [batch, height,
+// width, channels] to the logits [batch, classes] of each path, in the order given. Choice k of a layer whose blocks
+// are named L has its tensors under L.k. Since equal prefixes put out the same, results and gradients are those of the
+// paths one by one; only the statistics of batch norm move once and not once a path in a shared block.
+func (p Paths) Tree(paths [][]int) (nn.Module, error) {
+	if len(paths) == 0 {
+		return nil, fmt.Errorf("%s: expected at least one path", p.Name)
+	}
+	for _, path := range paths {
+		if err := p.check(path); err != nil {
+			return nil, err
+		}
+	}
+	t := tree{paths: paths}
+	var err error
+	if t.ends, err = chainEnds(p.Shared, p.Layers[len(p.Layers)-1][0].Out, NetworkOptions{}); err != nil {
+		return nil, err
+	}
+	var children []nn.Child
+	add := func(name string, b arch.Block) (nn.Child, error) {
+		m, err := chainBlock(b, t.naming)
+		if err != nil {
+			return nn.Child{}, fmt.Errorf("%s: block %q: %w", p.Name, name, err)
+		}
+		c := nn.Child{Name: name, Module: m}
+		if m != nil {
+			children = append(children, c)
+		}
+		return c, nil
+	}
+	for _, b := range p.Shared.Chain.Blocks {
+		c, err := add(b.Name, b)
+		if err != nil {
+			return nil, err
+		}
+		t.before = append(t.before, c)
+	}
+	for l, choices := range p.Layers {
+		layer := make([]nn.Child, len(choices))
+		for k, b := range choices {
+			if !slices.ContainsFunc(paths, func(path []int) bool { return path[l] == k }) {
+				continue
+			}
+			if layer[k], err = add(fmt.Sprintf("%s.%d", b.Name, k), b); err != nil {
+				return nil, err
+			}
+		}
+		t.layers = append(t.layers, layer)
+	}
+	signature := "paths|" + p.Name
+	for _, path := range paths {
+		signature += "|" + Code(path)
+	}
+	return nn.NewComposite(signature, nn.Network, t.children(children), t.run), nil
+}
+
+// Supernet is the [Paths.Tree] that has every choice in it, and so all tensors: the path of each layer's first choice,
+// that of each second choice and so on.
+func (p Paths) Supernet() (nn.Module, error) {
+	var paths [][]int
+	for k := range slices.Max(p.Choices()) {
+		path := make([]int, len(p.Layers))
+		for l, choices := range p.Layers {
+			path[l] = min(k, len(choices)-1)
+		}
+		paths = append(paths, path)
+	}
+	return p.Tree(paths)
+}
+
+type tree struct {
+	ends
+	before []nn.Child
+	layers [][]nn.Child
+	paths  [][]int
+}
+
+func (t tree) run(e nn.Env, in []nn.Value) []nn.Value {
+	x := nn.Call1(e, "", t.stemNorm, nn.Call1(e, "", t.stem, in[0]))
+	for _, b := range t.before {
+		x = nn.Call1(e, b.Name, b.Module, x)
+	}
+	out := make([]nn.Value, len(t.paths))
+	all := make([]int, len(t.paths))
+	for i := range all {
+		all[i] = i
+	}
+	t.walk(e, x, 0, all, out)
+	return out
+}
+
+// walk runs the layers from l on for the paths of these indices, which share the prefix that put out x.
+func (t tree) walk(e nn.Env, x nn.Value, l int, indices []int, out []nn.Value) {
+	if l == len(t.layers) {
+		if t.last != nil {
+			x = nn.Call1(e, "", t.lastNorm, nn.Call1(e, "", t.last, x))
+		}
+		logits := nn.Call1(e, "", t.head, x)
+		for _, i := range indices {
+			out[i] = logits
+		}
+		return
+	}
+	for k, c := range t.layers[l] {
+		var of []int
+		for _, i := range indices {
+			if t.paths[i][l] == k {
+				of = append(of, i)
+			}
+		}
+		if len(of) == 0 {
+			continue
+		}
+		y := x
+		if c.Module != nil {
+			y = nn.Call1(e, c.Name, c.Module, x)
+		}
+		t.walk(e, y, l+1, of, out)
+	}
+}
