@@ -148,11 +148,6 @@ const inferenceBar, inferenceGoal = 0.7, 1.0
 // markdown is the report for people.
 func (r inferenceReport) markdown() string {
 	var b strings.Builder
-	m := r.Machine
-	vm := ""
-	if m.Virtual {
-		vm = ", a virtual machine"
-	}
 	fmt.Fprintf(&b, "# Inference beside PyTorch, %s\n\n", r.Date)
 	if !r.Complete {
 		b.WriteString("Stopped before the end: what follows is what was measured until then.\n\n")
@@ -160,8 +155,7 @@ func (r inferenceReport) markdown() string {
 	b.WriteString("Images a second in evaluation, medians over all calls of all processes, which take turns. Ours runs the whole network as one " +
 		"program and copies images from the host and logits back; batch norm stays a multiplication and a sum behind each convolution, " +
 		"which XLA joins with the activation, in ours as in PyTorch's networks.\n\n")
-	fmt.Fprintf(&b, "Machine: %s (%s), %d cores, %d MiB%s; %s, Linux %s; %s; commit %s. %d threads for each side; %s.\n\n",
-		m.CPU, m.VectorISA, m.Cores, m.MemoryMB, vm, m.OS, m.Kernel, m.Go, m.Commit, r.Threads, strings.Join(r.Allocator, " "))
+	fmt.Fprintf(&b, "%s %d threads for each side; %s.\n\n", r.Machine.sentence(), r.Threads, strings.Join(r.Allocator, " "))
 	calls := map[string]map[string][]float64{}
 	var keys []string
 	for _, s := range r.Samples {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
@@ -50,6 +51,19 @@ func describeMachine(dir string) machine {
 		m.Dirty = len(strings.TrimSpace(string(out))) > 0
 	}
 	return m
+}
+
+// sentence is the description for people.
+func (m machine) sentence() string {
+	virtual, dirty := "", ""
+	if m.Virtual {
+		virtual = ", a virtual machine"
+	}
+	if m.Dirty {
+		dirty = " with uncommitted changes"
+	}
+	return fmt.Sprintf("Machine: %s (%s), %d cores, %d MiB%s; %s, Linux %s; %s; commit %s%s.",
+		m.CPU, m.VectorISA, m.Cores, m.MemoryMB, virtual, m.OS, m.Kernel, m.Go, m.Commit, dirty)
 }
 
 // field is the value behind the first "key<sep>" of a file, empty if there is none.

@@ -1,12 +1,13 @@
 // Command run compares one bilevel search step of the DARTS supernet, and the evaluation of four networks of the zoo,
-// with the same networks in PyTorch, on this machine and in one run, and writes the results to benchmarks/results:
+// with the same networks in PyTorch, and NSGA-II with pymoo's, on this machine and in one run, and writes the results to
+// benchmarks/results:
 //
 //	go run ./benchmarks/run            (or: make bench)
 //	go run ./benchmarks/run -suite inference
 //
 // It starts processes of all contenders in turn, so that a slow spell of the machine hits them alike. Each
 // granularity of ours starts once with an empty compile cache (cold) and then again with what that left (cached).
-// PyTorch lives in an environment of its own, .venv-torch, which is made when it is missing.
+// PyTorch and pymoo live in environments of their own, .venv-torch and .venv-pymoo, which are made when they are missing.
 package main
 
 import (
@@ -36,12 +37,18 @@ type options struct {
 	Root          string
 	Binary        string
 	TorchDir      string
+	PymooDir      string
 	Out           string
 	Golden        string
 	OursOnly      bool
 	Strict        bool
 	Suites        []string
+	// Seeds of the NSGA-II suite are 1 to Seeds.
+	Seeds int
 }
+
+// suiteNames are the comparisons, in the order of the report's folder.
+var suiteNames = []string{"darts-step", "inference", "nsga2"}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -71,9 +78,11 @@ func parseOptions(args []string, usage io.Writer) (options, error) {
 	batches := f.String("batch", "16,64", "batch sizes")
 	granularities := f.String("granularity", "network,cell,edge", "granularities of ours")
 	formats := f.String("format", "default,channels_last", "memory formats of PyTorch")
-	suites := f.String("suite", "darts-step,inference", "what to compare: darts-step, inference")
+	suites := f.String("suite", strings.Join(suiteNames, ","), "what to compare: "+strings.Join(suiteNames, ", "))
+	f.IntVar(&o.Seeds, "seeds", fewestSeeds, "seeds of the suite nsga2")
 	f.StringVar(&o.Binary, "gonas", "", "our binary (default bin/gonas in the checkout)")
 	f.StringVar(&o.TorchDir, "torch", "", "PyTorch's environment (default .venv-torch in the checkout)")
+	f.StringVar(&o.PymooDir, "pymoo", "", "pymoo's environment (default .venv-pymoo in the checkout)")
 	f.StringVar(&o.Out, "out", "", "folder for the results (default benchmarks/results in the checkout)")
 	f.StringVar(&o.Golden, "golden", os.Getenv("GONAS_GOLDEN"), "reference numbers that PyTorch's network is first compared with")
 	f.BoolVar(&o.OursOnly, "ours", false, "measure ours alone")
@@ -86,8 +95,8 @@ func parseOptions(args []string, usage io.Writer) (options, error) {
 	}
 	o.Suites = list(*suites)
 	for _, s := range o.Suites {
-		if !slices.Contains([]string{"darts-step", "inference"}, s) {
-			return o, fmt.Errorf("-suite: expected darts-step or inference, got %q", s)
+		if !slices.Contains(suiteNames, s) {
+			return o, fmt.Errorf("-suite: expected some of %s, got %q", strings.Join(suiteNames, ", "), s)
 		}
 	}
 	o.Granularities, o.Formats = list(*granularities), list(*formats)
@@ -111,8 +120,8 @@ func parseOptions(args []string, usage io.Writer) (options, error) {
 			return o, fmt.Errorf("-format: expected default or channels_last, got %q", s)
 		}
 	}
-	if o.Rounds < 1 || o.Steps < 1 || o.Warmup < 0 {
-		return o, errors.New("-rounds and -steps must be at least 1, -warmup at least 0")
+	if o.Rounds < 1 || o.Steps < 1 || o.Warmup < 0 || o.Seeds < 1 {
+		return o, errors.New("-rounds, -steps and -seeds must be at least 1, -warmup at least 0")
 	}
 	if len(o.Batches) == 0 || len(o.Granularities)+len(o.Formats) == 0 {
 		return o, errors.New("nothing to measure: no batch size or no contender")
@@ -155,7 +164,7 @@ func (o *options) complete() error {
 	for _, p := range []struct {
 		path     *string
 		fallback string
-	}{{&o.Binary, "bin/gonas"}, {&o.TorchDir, ".venv-torch"}, {&o.Out, "benchmarks/results"}} {
+	}{{&o.Binary, "bin/gonas"}, {&o.TorchDir, ".venv-torch"}, {&o.PymooDir, ".venv-pymoo"}, {&o.Out, "benchmarks/results"}} {
 		if *p.path == "" {
 			*p.path = filepath.Join(root, filepath.FromSlash(p.fallback))
 		}
@@ -181,12 +190,21 @@ func bench(ctx context.Context, o options, out, log io.Writer) error {
 	if err := o.complete(); err != nil {
 		return err
 	}
+	if slices.Contains(o.Suites, "nsga2") {
+		if err := nsga2(ctx, o, out, log); err != nil {
+			return err
+		}
+	}
+	if !slices.Contains(o.Suites, "darts-step") && !slices.Contains(o.Suites, "inference") {
+		return nil
+	}
+
 	scripts := filepath.Join(o.Root, "benchmarks", "torch")
 	script := filepath.Join(scripts, "darts_step.py")
 	python := ""
 	if len(o.Formats) > 0 {
 		var err error
-		if python, err = torchPython(ctx, o.TorchDir, filepath.Join(scripts, "requirements.txt"), log); err != nil {
+		if python, err = torchEnvironment(o.TorchDir, filepath.Join(scripts, "requirements.txt")).python(ctx, log); err != nil {
 			return err
 		}
 		if o.Golden == "" {
@@ -250,11 +268,17 @@ func bench(ctx context.Context, o options, out, log io.Writer) error {
 		fmt.Fprintln(log, "wrote", p)
 	}
 	if runErr == nil && o.Strict {
-		if i := slices.IndexFunc(r.Bars, func(b bar) bool { return b.Status != "met" }); i >= 0 {
-			return fmt.Errorf("bar %s: %q", r.Bars[i].Status, r.Bars[i].What)
-		}
+		return firstMissed(r.Bars)
 	}
 	return runErr
+}
+
+// firstMissed is an error if a bar is missed or was not run.
+func firstMissed(bars []bar) error {
+	if i := slices.IndexFunc(bars, func(b bar) bool { return b.Status != "met" }); i >= 0 {
+		return fmt.Errorf("bar %s: %q", bars[i].Status, bars[i].What)
+	}
+	return nil
 }
 
 // interleave runs the contenders of one batch size: ours cold in round 0, then all of them in turn. What was

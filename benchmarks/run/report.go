@@ -70,17 +70,7 @@ func (r report) markdown() string {
 		"Processes of all contenders take turns; times are medians over all their timed steps (%d step(s) of warm-up after "+
 		"the first), in seconds; memory is the largest resident size in MiB.\n\n", r.Network, r.Warmup)
 
-	m := r.Machine
-	vm := ""
-	if m.Virtual {
-		vm = ", a virtual machine"
-	}
-	dirty := ""
-	if m.Dirty {
-		dirty = " with uncommitted changes"
-	}
-	fmt.Fprintf(&b, "Machine: %s (%s), %d cores, %d MiB%s; %s, Linux %s; %s; commit %s%s. %d threads for each side; %s.\n",
-		m.CPU, m.VectorISA, m.Cores, m.MemoryMB, vm, m.OS, m.Kernel, m.Go, m.Commit, dirty, r.Threads, strings.Join(r.Allocator, " "))
+	fmt.Fprintf(&b, "%s %d threads for each side; %s.\n", r.Machine.sentence(), r.Threads, strings.Join(r.Allocator, " "))
 	fmt.Fprintf(&b, "Backends: %s.\n", strings.Join(r.Backends, "; "))
 	low, high := -1.0, -1.0
 	for _, s := range r.Samples {

@@ -16,6 +16,7 @@ import (
 	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/nas/darts"
 	"github.com/gonas/gonas/nas/engine"
+	"github.com/gonas/gonas/nas/evolve"
 	"github.com/gonas/gonas/nas/nn"
 	"github.com/gonas/gonas/nas/search"
 	"github.com/gonas/gonas/nas/zoo"
@@ -24,6 +25,7 @@ import (
 type benchCmd struct {
 	Inference inferenceCmd `cmd:"" help:"Time the evaluation of a network of the zoo."`
 	DartsStep dartsStepCmd `cmd:"" help:"Time the bilevel step of the DARTS supernet: 8 cells, 16 channels, 32×32, both optimizers."`
+	NSGA2     nsga2Cmd     `cmd:"" name:"nsga2" help:"Time NSGA-II on reference problems and measure the hypervolumes of what it finds."`
 }
 
 type inferenceCmd struct {
@@ -211,6 +213,76 @@ func (c dartsStepCmd) measure(ctx context.Context, b *backend.Backend, config da
 	times.Compilations, times.CacheHits = stats.Compilations, stats.CacheHits
 	times.CPUPerStep, times.PeakRSS = median(cpu), peakRSS()
 	return times, nil
+}
+
+type nsga2Cmd struct {
+	Problems    []string `default:"zdt1,zdt2,zdt3,dtlz2" help:"Reference problems."`
+	Population  int      `default:"100" help:"Members of the population."`
+	Generations int      `default:"250" help:"Generations, the random one included."`
+	Seed        uint64   `default:"1" help:"Seed of the search."`
+	JSON        bool     `help:"Print one line of JSON."`
+}
+
+// nsga2Times is what the benchmark prints as JSON; benchmarks/run reads it.
+type nsga2Times struct {
+	Framework   string      `json:"framework"`
+	Version     string      `json:"version"`
+	Seed        uint64      `json:"seed"`
+	Population  int         `json:"population"`
+	Generations int         `json:"generations"`
+	Runs        []nsga2Time `json:"runs"`
+	PeakRSS     float64     `json:"peak_rss_mb"`
+}
+
+// nsga2Time is one search; Hypervolume is to 1.1 in every objective.
+type nsga2Time struct {
+	Problem     string      `json:"problem"`
+	Evaluations int         `json:"evaluations"`
+	Seconds     float64     `json:"seconds"`
+	CPU         float64     `json:"cpu_s"`
+	Hypervolume float64     `json:"hypervolume"`
+	Front       [][]float64 `json:"front"`
+}
+
+// Run searches with the operators of benchmarks/pymoo/nsga2.py: crossover index 15, mutation index 20.
+func (c nsga2Cmd) Run(a *app) error {
+	out := nsga2Times{Framework: "gonas", Version: buildInfo().Version, Seed: c.Seed, Population: c.Population, Generations: c.Generations}
+	for _, name := range c.Problems {
+		p, err := evolve.LookupProblem(name)
+		if err != nil {
+			return fmt.Errorf("bench nsga2: %w", err)
+		}
+		p.Space.CrossoverIndex = 15
+		config := evolve.DefaultConfig(p.Objectives...)
+		config.Population, config.Generations, config.Seed = c.Population, c.Generations, c.Seed
+		warmup := config // what is set up on first use, as nsga2.py does
+		warmup.Generations = 5
+		if _, err := evolve.Run(a.ctx, warmup, p.Space, p, nil, nil); err != nil {
+			return fmt.Errorf("bench nsga2: %s: %w", name, err)
+		}
+		began, cpu := time.Now(), cpuSeconds()
+		state, err := evolve.Run(a.ctx, config, p.Space, p, nil, nil)
+		if err != nil {
+			return fmt.Errorf("bench nsga2: %s: %w", name, err)
+		}
+		run := nsga2Time{Problem: name, Evaluations: state.Evaluations, Seconds: time.Since(began).Seconds(), CPU: cpuSeconds() - cpu,
+			Front: state.History[len(state.History)-1].Front}
+		if run.Hypervolume, err = evolve.Hypervolume(run.Front, p.Reference, p.Objectives); err != nil {
+			return fmt.Errorf("bench nsga2: %s: %w", name, err)
+		}
+		out.Runs = append(out.Runs, run)
+		if !c.JSON {
+			if _, err := fmt.Fprintf(a.stdout, "%s: %d evaluations in %.3f s, hypervolume %.5f of %.5f\n",
+				name, run.Evaluations, run.Seconds, run.Hypervolume, p.Hypervolume); err != nil {
+				return err
+			}
+		}
+	}
+	if !c.JSON {
+		return nil
+	}
+	out.PeakRSS = peakRSS()
+	return writeJSONLine(a.stdout, out)
 }
 
 // randomImages are the same at every call.

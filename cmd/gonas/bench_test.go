@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -53,4 +54,28 @@ func TestDartsStepMeasures(t *testing.T) {
 	assert.Subset(t, slices.Collect(maps.Keys(keys)), []string{"framework", "granularity", "batch", "first_call_s", "compile_s",
 		"load_s", "compilations", "cache_hits", "step_s", "cpu_s_per_step", "peak_rss_mb", "backend"})
 	assert.Equal(t, "gonas", keys["framework"])
+}
+
+// TestNSGA2Measures searches two problems shortly.
+func TestNSGA2Measures(t *testing.T) {
+	var out bytes.Buffer
+	c := nsga2Cmd{Problems: []string{"zdt1", "dtlz2"}, Population: 8, Generations: 3, Seed: 4, JSON: true}
+	require.NoError(t, c.Run(&app{ctx: t.Context(), stdout: &out}))
+	var got nsga2Times
+	require.NoError(t, json.Unmarshal(out.Bytes(), &got))
+	assert.Equal(t, "gonas", got.Framework)
+	assert.EqualValues(t, 4, got.Seed)
+	require.Len(t, got.Runs, 2)
+	for _, run := range got.Runs {
+		assert.Equal(t, 24, run.Evaluations)
+		assert.Greater(t, run.Seconds, 0.0)
+		assert.NotEmpty(t, run.Front)
+	}
+
+	out.Reset()
+	c.JSON = false
+	require.NoError(t, c.Run(&app{ctx: t.Context(), stdout: &out}))
+	assert.Contains(t, out.String(), "dtlz2: 24 evaluations in ")
+	c.Problems = []string{"zdt9"}
+	assert.ErrorContains(t, c.Run(&app{ctx: t.Context(), stdout: &out}), `got "zdt9"`)
 }

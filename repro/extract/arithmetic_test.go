@@ -12,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gonas/gonas/repro/claims"
-	"github.com/gonas/gonas/repro/stats"
 	"github.com/gonas/gonas/repro/verdict"
 )
 
@@ -92,11 +91,11 @@ func TestClosedFormAgainstGumbel(t *testing.T) {
 
 func TestTau(t *testing.T) {
 	a := []float64{1, 2, 3, 4}
-	assert.InDelta(t, 1, stats.TauB(a, a), 1e-12)
-	assert.InDelta(t, -1, stats.TauB(a, []float64{4, 3, 2, 1}), 1e-12)
-	assert.InDelta(t, 5/math.Sqrt(6*5), stats.TauB(a, []float64{1, 1, 2, 3}), 1e-12)
+	assert.InDelta(t, 1, tau(a, a), 1e-12)
+	assert.InDelta(t, -1, tau(a, []float64{4, 3, 2, 1}), 1e-12)
+	assert.InDelta(t, 5/math.Sqrt(6*5), tau(a, []float64{1, 1, 2, 3}), 1e-12)
 	for pairs := range 79 {
-		assert.InDelta(t, 1-2*float64(pairs)/78, stats.TauB(swapped(models, pairs)), 1e-12)
+		assert.InDelta(t, 1-2*float64(pairs)/78, tau(swapped(models, pairs)), 1e-12)
 	}
 }
 

@@ -168,28 +168,3 @@ func check(x []float64, level float64) error {
 	}
 	return nil
 }
-
-// TauB is Kendall's rank correlation of two lists of equal length, corrected for ties: the pairs in the same order less
-// those in the opposite one, over the geometric mean of the pairs untied in either list. It looks at all pairs.
-func TauB(a, b []float64) float64 {
-	var sum, inA, inB float64
-	for i := range a {
-		for j := range i {
-			x, y := sign(a[i]-a[j]), sign(b[i]-b[j])
-			sum += x * y
-			inA += x * x
-			inB += y * y
-		}
-	}
-	return sum / math.Sqrt(inA*inB)
-}
-
-func sign(x float64) float64 {
-	switch {
-	case x > 0:
-		return 1
-	case x < 0:
-		return -1
-	}
-	return 0
-}
