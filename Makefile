@@ -9,12 +9,16 @@ go_sum  := $(shell (sha256sum go.sum || shasum -a 256 go.sum) 2>/dev/null | cut 
 # The tests of all packages share the cache of compiled programs in the user's cache folder; GONAS_CACHE_DIR moves it.
 test_flags ?= -timeout 14m
 
-.PHONY: all setup build repro test golden bench lint clean
+.PHONY: all setup notebook-tools build repro test golden bench lint clean
 
 all: setup build
 
 setup:
 	@tools/setup.sh
+
+# What runs notebooks without a browser; `gonas lab` brings JupyterLab.
+notebook-tools: setup
+	@tools/notebooks.sh
 
 build:
 	go build -trimpath -buildvcs=false -ldflags '-X main.version=$(version) -X main.commit=$(commit) -X main.dirty=$(dirty) -X main.goSum=$(go_sum)' -o bin/gonas ./cmd/gonas
@@ -25,7 +29,7 @@ repro: setup build
 	bin/gonas plot all --from runs/repro-quick >/dev/null
 	bin/gonas repro report runs/repro-quick
 
-test: setup
+test: setup notebook-tools
 	go test $(test_flags) ./...
 
 # The numbers of the official code and of torch, test by test.

@@ -1,14 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 
 	"github.com/gonas/gonas/backend"
 	"github.com/gonas/gonas/datasets"
+	"github.com/gonas/gonas/notebooks/kernel"
 )
 
 type doctorCmd struct {
@@ -25,6 +24,8 @@ type diagnosis struct {
 	Data    []datasets.Status `json:"data"`
 	// Jupyter is the path of jupyter, empty if there is none.
 	Jupyter string `json:"jupyter,omitempty"`
+	// Kernel is the folder of the kernel for notebooks, empty if there is none.
+	Kernel string `json:"kernel,omitempty"`
 }
 
 // Run says what was found and what is missing. Only a machine on which nothing can be computed is an error.
@@ -48,9 +49,12 @@ func (c doctorCmd) Run(a *app) error {
 		}
 	}
 	var install string
-	if d.Jupyter, install = findJupyter(); d.Jupyter == "" {
+	if d.Jupyter, install = findJupyter(a.ctx); d.Jupyter == "" {
 		d.Missing = append(d.Missing, backend.Missing{What: "Jupyter, for notebooks", Command: install})
 	}
+	var missing []backend.Missing
+	d.Kernel, missing = kernelStatus()
+	d.Missing = append(d.Missing, missing...)
 	if c.JSON {
 		err = writeJSON(a.stdout, d)
 	} else {
@@ -62,33 +66,16 @@ func (c doctorCmd) Run(a *app) error {
 	return err
 }
 
-// findJupyter looks for jupyter with nbconvert beside the plug-in's environment and in PATH; install brings it.
-func findJupyter() (path, install string) {
-	install = "python3 -m pip install --user nbconvert ipykernel"
-	venvs := []string{}
-	if dir, err := os.Getwd(); err == nil {
-		for ; ; dir = filepath.Dir(dir) {
-			if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-				venvs = append(venvs, filepath.Join(dir, ".venv"))
-				break
-			}
-			if dir == filepath.Dir(dir) {
-				break
-			}
-		}
-	}
-	for _, venv := range venvs {
-		if _, err := os.Stat(filepath.Join(venv, "bin", "pip")); err == nil {
-			install = filepath.Join(venv, "bin", "pip") + " install nbconvert ipykernel"
-		}
-		if path := filepath.Join(venv, "bin", "jupyter-nbconvert"); exec.Command(path, "--version").Run() == nil {
-			return path, ""
-		}
-	}
-	if path, err := exec.LookPath("jupyter-nbconvert"); err == nil {
+// findJupyter looks for jupyter with nbconvert in the checkout's environment and in PATH; install brings it.
+func findJupyter(ctx context.Context) (path, install string) {
+	checkout := kernel.FindCheckout(nearFolders()...)
+	if path := kernel.FindJupyter(ctx, checkout, "jupyter-nbconvert"); path != "" {
 		return path, ""
 	}
-	return "", install
+	if checkout != "" {
+		return "", "make -C " + shellWord(checkout) + " notebook-tools"
+	}
+	return "", "python3 -m pip install --user nbconvert"
 }
 
 // print writes the diagnosis for people.
@@ -130,6 +117,11 @@ func (d diagnosis) print(a *app) {
 		line("jupyter", "%s", d.Jupyter)
 	} else {
 		line("jupyter", "not found")
+	}
+	if d.Kernel != "" {
+		line("kernel", "%s", d.Kernel)
+	} else {
+		line("kernel", "not installed")
 	}
 	if d.Backend == nil || d.Backend.Kind == backend.KindGo {
 		for _, p := range d.Places {

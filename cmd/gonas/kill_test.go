@@ -21,6 +21,7 @@ import (
 
 	"github.com/gonas/gonas/nas/search"
 	"github.com/gonas/gonas/repro/evidence"
+	"github.com/gonas/gonas/repro/runfolder"
 )
 
 // sameFiles are what a resumed run has in common with an unbroken one, byte for byte.
@@ -52,7 +53,7 @@ func requireSame(t *testing.T, want, got string) {
 	entries, err := os.ReadDir(got)
 	require.NoError(t, err)
 	for _, e := range entries {
-		assert.False(t, temporary(e.Name()), "%s was left behind", e.Name())
+		assert.False(t, runfolder.Temporary(e.Name()), "%s was left behind", e.Name())
 	}
 }
 

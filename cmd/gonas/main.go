@@ -29,6 +29,8 @@ type cli struct {
 	Repro   reproCmd   `cmd:"" help:"Check the papers' claims: make the runs, decide, verify."`
 	Plot    plotCmd    `cmd:"" help:"Redraw a figure from the raw results of a run or of evidence."`
 	Bench   benchCmd   `cmd:"" help:"Measure this machine."`
+	Kernel  kernelCmd  `cmd:"" help:"The Jupyter kernel for notebooks."`
+	Lab     labCmd     `cmd:"" help:"Open JupyterLab on the notebooks."`
 	Version versionCmd `cmd:"" help:"Print version and commit."`
 }
 

@@ -14,55 +14,31 @@ import (
 
 	"github.com/gonas/gonas/backend"
 	"github.com/gonas/gonas/datasets"
-	"github.com/gonas/gonas/nas/arch"
 	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/search"
-	"github.com/gonas/gonas/repro/claims"
 	"github.com/gonas/gonas/repro/evidence"
+	"github.com/gonas/gonas/repro/runfolder"
 )
 
-// configFile holds all that a run needs to go on. It is written before anything else.
-const configFile = "config.json"
+// configFile holds all that a run needs to go on.
+const configFile = runfolder.ConfigFile
 
-// runConfig is the contents of config.json.
-type runConfig struct {
-	// Command is the one that made the folder.
-	Command string `json:"command"`
-	Method  string `json:"method,omitempty"`
-	Space   string `json:"space,omitempty"`
-	// Name and Genotype, or Network, are what a training trains.
-	Name     string         `json:"name,omitempty"`
-	Genotype *arch.Genotype `json:"genotype,omitempty"`
-	Network  *arch.Network  `json:"network,omitempty"`
-	Profile  string         `json:"profile"`
-	// Note says how the profile departs from the paper.
-	Note string   `json:"note"`
-	Data dataPick `json:"data"`
-	// Config is the method's own, or the training's recipe.
-	Config json.RawMessage `json:"config"`
-}
+// runConfig is the contents of config.json, dataPick its images.
+type (
+	runConfig = runfolder.Config
+	dataPick  = runfolder.Data
+)
 
-// dataPick names the images of a run.
-type dataPick struct {
-	Name string `json:"name"`
-	// Dir is the absolute path of the data folder, empty for embedded images.
-	Dir string `json:"dir,omitempty"`
-}
-
-// pickData is CIFAR-10 in a folder, or the embedded part of it.
-func pickData(dir string) (dataPick, error) {
-	if dir == "" {
-		return dataPick{Name: "embedded"}, nil
-	}
-	resolved, err := datasets.ResolveDir(dir)
-	return dataPick{"cifar10", resolved}, err
-}
+func pickData(dir string) (dataPick, error) { return runfolder.PickData(dir) }
 
 // folder is a run folder that this process alone works on.
 type folder struct {
 	dir    string
 	unlock func()
 }
+
+// run is the folder as what does runs knows it.
+func (f *folder) run() *runfolder.Folder { return &runfolder.Folder{Dir: f.dir} }
 
 // createFolder makes a run folder and writes its configuration, lastingly. With an empty dir it is a new folder in
 // runs, named by time and stem.
@@ -85,7 +61,7 @@ func createFolder(dir, stem string, c runConfig) (*folder, error) {
 		return nil, fmt.Errorf("--out %s: holds a run already: go on with `gonas %s --resume %s`, or name another folder", dir, c.Command, shellWord(dir))
 	}
 	for _, e := range entries {
-		if !temporary(e.Name()) {
+		if !runfolder.Temporary(e.Name()) {
 			return nil, fmt.Errorf("--out %s: expected a new or empty folder, it holds %s", dir, e.Name())
 		}
 	}
@@ -96,11 +72,7 @@ func createFolder(dir, stem string, c runConfig) (*folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := json.MarshalIndent(c, "", "  ")
-	if err == nil {
-		err = evidence.WriteFile(filepath.Join(dir, configFile), append(text, '\n'))
-	}
-	if err != nil {
+	if err := f.run().WriteConfig(c); err != nil {
 		f.unlock()
 		return nil, err
 	}
@@ -132,28 +104,13 @@ func openFolder(dir, command string) (*folder, runConfig, error) {
 	return f, c, err
 }
 
-// lockFolder makes this process the folder's only one and clears away what writes that never ended have left.
+// lockFolder makes this process the folder's only one.
 func lockFolder(dir string) (*folder, error) {
-	unlock, err := lockDir(dir)
+	f, err := runfolder.Lock(dir)
 	if err != nil {
-		return nil, fmt.Errorf("%s: another process works on this run: %w", dir, err)
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		unlock()
 		return nil, err
 	}
-	for _, e := range entries {
-		if temporary(e.Name()) {
-			_ = os.Remove(filepath.Join(dir, e.Name()))
-		}
-	}
-	return &folder{dir, unlock}, nil
-}
-
-// temporary tells whether name is that of an unfinished write.
-func temporary(name string) bool {
-	return strings.HasPrefix(name, ".") && strings.HasSuffix(name, ".tmp")
+	return &folder{dir, f.Unlock}, nil
 }
 
 // decodeStrict reads JSON; errors name file, place and field.
@@ -198,73 +155,24 @@ func shellWord(s string) string {
 
 // describeRun is what run.json says at the start of a run.
 func describeRun(a *app, b *backend.Backend, profile string, seed uint64, files []datasets.FileSum) evidence.Run {
-	built := buildInfo()
-	run := evidence.Run{
-		Version: built.Version, GitHash: built.Commit, Dirty: built.Dirty, GoSumSHA256: built.GoSumSHA256, GoMLX: built.GoMLX,
-		XLA: b.Info.PluginVersion, XLAFlags: os.Getenv("XLA_FLAGS"), Device: b.Info.Kind + ": " + strings.Join(b.Info.Devices, ", "),
-		Profile: claims.Profile(profile), Seeds: []uint64{seed}, Data: map[string]string{}, Args: a.args, Start: time.Now().UTC(),
-	}
-	for _, file := range files {
-		run.Data[file.Name] = file.SHA256
-	}
+	run, built := runfolder.Describe(b, profile, seed, files), buildInfo()
+	run.Version, run.GitHash, run.Dirty, run.GoSumSHA256, run.GoMLX = built.Version, built.Commit, built.Dirty, built.GoSumSHA256, built.GoMLX
+	run.Args = a.args
 	return run
 }
 
-// begin writes run.json. Where the folder has one of a run that was cut short, its start stays, and other data than it
-// had is an error.
-func (f *folder) begin(run evidence.Run) (evidence.Run, error) {
-	earlier, err := evidence.ReadRun(f.dir)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		return run, err
-	default:
-		for name, sum := range run.Data {
-			if was, ok := earlier.Data[name]; ok && was != sum {
-				return run, fmt.Errorf("%s: data: %s had SHA-256 %s when the run began, now it has %s", filepath.Join(f.dir, evidence.RunFile), name, was, sum)
-			}
-		}
-		run.Start, run.Args, run.PeakMemory = earlier.Start, earlier.Args, earlier.PeakMemory
-	}
-	return run, evidence.WriteRun(f.dir, run)
-}
+// begin writes run.json.
+func (f *folder) begin(run evidence.Run) (evidence.Run, error) { return f.run().Begin(run) }
 
-// finish writes run.json once more, with end and memory.
-func (f *folder) finish(run evidence.Run) error {
-	run.End = time.Now().UTC()
-	run.PeakMemory = max(run.PeakMemory, evidence.PeakMemory())
-	return evidence.WriteRun(f.dir, run)
-}
-
-// work does a folder's run between its beginning and its end: run.json, the log of events, an interrupt's message.
-// do gets an engine and the log's listener, and returns what writes the result; that comes last, so that where a
-// result is, the run has ended.
-func (f *folder) work(a *app, c runConfig, seed uint64, files []datasets.FileSum, do func(*engine.Engine, search.Listener) (save func() error, err error)) (err error) {
+// work does a folder's run; an interrupt's message says how to go on.
+func (f *folder) work(a *app, c runConfig, seed uint64, files []datasets.FileSum, do func(*engine.Engine, search.Listener) (save func() error, err error)) error {
 	b, err := backend.Open()
 	if err != nil {
 		return err
 	}
-	run, err := f.begin(describeRun(a, b, c.Profile, seed, files))
-	if err != nil {
-		return err
-	}
-	events, err := evidence.OpenEvents(f.dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, events.Close()) }()
-	save, err := do(engine.New(b.Backend), events.Listener(1))
+	err = f.run().Work(describeRun(a, b, c.Profile, seed, files), func(log search.Listener) (func() error, error) { return do(engine.New(b.Backend), log) })
 	if errors.Is(err, search.ErrInterrupted) {
-		if err := events.Append("interrupted", nil); err != nil {
-			return err
-		}
 		return fmt.Errorf("%w; go on with `gonas %s --resume %s`", errInterrupted, c.Command, shellWord(f.dir))
 	}
-	if err != nil {
-		return err
-	}
-	if err := f.finish(run); err != nil {
-		return err
-	}
-	return save()
+	return err
 }

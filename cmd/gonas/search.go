@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +17,7 @@ import (
 	"github.com/gonas/gonas/nas/nn"
 	"github.com/gonas/gonas/nas/search"
 	"github.com/gonas/gonas/repro/evidence"
+	"github.com/gonas/gonas/repro/runfolder"
 )
 
 type searchCmd struct {
@@ -100,7 +100,7 @@ func (c searchCmd) settings(method nas.Method) (nas.Config, runConfig, error) {
 			return nil, s, err
 		}
 		base.Profile = s.Profile
-		changed, err := differs(method, config, s.Profile)
+		changed, err := runfolder.Changed(method, config, s.Profile)
 		if err != nil {
 			return nil, s, err
 		}
@@ -129,30 +129,7 @@ func (c searchCmd) settings(method nas.Method) (nas.Config, runConfig, error) {
 }
 
 // customProfile is the name of a profile that --config changed.
-const customProfile = "custom"
-
-// differs tells whether a configuration is another experiment than its profile: seed and granularity don't make one.
-func differs(method nas.Method, config nas.Config, profile string) (bool, error) {
-	base, err := method.Base(config)
-	if err != nil {
-		return false, err
-	}
-	plain, err := method.Config(profile)
-	if err != nil {
-		return false, err
-	}
-	plainBase, err := method.Base(plain)
-	if err != nil {
-		return false, err
-	}
-	plainBase.Seed, plainBase.Granularity = base.Seed, base.Granularity
-	a, err := json.Marshal(plain)
-	if err != nil {
-		return false, err
-	}
-	b, err := json.Marshal(config)
-	return !bytes.Equal(a, b), err
-}
+const customProfile = runfolder.CustomProfile
 
 // resume goes on with the run of a folder, from its last checkpoint if there is one.
 func (c searchCmd) resume(a *app) error {

@@ -248,8 +248,8 @@ func (c trainCmd) resume(a *app) error {
 	return c.run(a, f, config, settings)
 }
 
-// load makes the batches that the settings name, and fits the network to the number of their classes.
-func (settings runConfig) load(config train.Config, network *arch.Network) (d train.Data, files []datasets.FileSum, err error) {
+// loadData makes the batches that the settings name, and fits the network to the number of their classes.
+func loadData(settings runConfig, config train.Config, network *arch.Network) (d train.Data, files []datasets.FileSum, err error) {
 	if settings.Data.Name != imageFolderData {
 		images, test, err := datasets.Load(settings.Data.Name, settings.Data.Dir)
 		if err != nil {
@@ -280,7 +280,7 @@ func (c trainCmd) run(a *app, f *folder, config train.Config, settings runConfig
 		network = config.Network(*settings.Genotype)
 	}
 	classes := network.Classes
-	data, files, err := settings.load(config, &network)
+	data, files, err := loadData(settings, config, &network)
 	if err != nil {
 		return err
 	}

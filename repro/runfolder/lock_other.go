@@ -1,6 +1,6 @@
 //go:build !unix
 
-package main
+package runfolder
 
 // lockDir does nothing where folders cannot be locked.
 func lockDir(string) (unlock func(), err error) { return func() {}, nil }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package main
+package runfolder
 
 import (
 	"errors"
@@ -17,7 +17,7 @@ func lockDir(dir string) (unlock func(), err error) {
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		f.Close()
-		return nil, err
+		return nil, ErrLocked
 	}
 	// A file system without locks is no reason not to run.
 	return func() { f.Close() }, nil

@@ -1,0 +1,309 @@
+package nb
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/gonas/gonas/backend"
+	"github.com/gonas/gonas/datasets"
+	"github.com/gonas/gonas/nas"
+	"github.com/gonas/gonas/nas/arch"
+	"github.com/gonas/gonas/nas/engine"
+	"github.com/gonas/gonas/nas/fairdarts"
+	"github.com/gonas/gonas/nas/search"
+	"github.com/gonas/gonas/nas/space"
+	"github.com/gonas/gonas/nas/train"
+	"github.com/gonas/gonas/plots"
+	"github.com/gonas/gonas/repro/evidence"
+	"github.com/gonas/gonas/repro/runfolder"
+)
+
+// Run is a finished search.
+type Run struct {
+	// Dir is its run folder, of the layout that the gonas command knows.
+	Dir string
+	search.Result
+}
+
+// Trained is a finished training from scratch.
+type Trained struct {
+	// Dir is its run folder, of the layout that the gonas command knows.
+	Dir string
+	train.TrainResult
+}
+
+// LoadImages returns the images that [Search] and [Train] take: CIFAR-10 in the folder that the parameter "data" names
+// (see [Param]), or without it the part of CIFAR-10 inside the program.
+func LoadImages() (train, test *datasets.Images, err error) {
+	pick, err := pickImages()
+	if err != nil {
+		return nil, nil, err
+	}
+	return datasets.Load(pick.Name, pick.Dir)
+}
+
+func pickImages() (runfolder.Data, error) {
+	dir, err := param("data", "")
+	if err != nil {
+		return runfolder.Data{}, err
+	}
+	return runfolder.PickData(dir)
+}
+
+// Search runs a method of [nas.Methods] in a profile of [nas.Profiles], or gets what the same search has found before,
+// and shows how far it is. changes set fields that the configurations of all methods have:
+//
+//	nb.Search("darts", "quick", func(c *search.Config) { c.Seed = 1 })
+//
+// It is [Cached] by its configuration and data. Where the cell was interrupted or the program killed, running it again
+// goes on from the last whole epoch.
+func Search(method, profile string, changes ...func(*search.Config)) (*Run, error) {
+	m, err := nas.Lookup(method)
+	if err != nil {
+		return nil, err
+	}
+	c, err := m.Config(profile)
+	if err != nil {
+		return nil, err
+	}
+	base, err := m.Base(c)
+	if err != nil {
+		return nil, err
+	}
+	for _, change := range changes {
+		change(base)
+	}
+	return SearchConfig(method, c)
+}
+
+// SearchConfig is [Search] with a configuration of the method's own, as [nas.Method.Config] makes it; c stays as it is.
+func SearchConfig(method string, c nas.Config) (*Run, error) {
+	m, err := nas.Lookup(method)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := m.Base(c); err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(c)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", method, err)
+	}
+	own, err := m.Config(nas.Full)
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(text, own); err != nil {
+		return nil, fmt.Errorf("%s: %w", method, err)
+	}
+	if err := own.Validate(); err != nil {
+		return nil, fmt.Errorf("%s: %w", method, err)
+	}
+	base, err := m.Base(own)
+	if err != nil {
+		return nil, err
+	}
+	s := runfolder.Config{Command: runfolder.Search, Method: m.Name, Space: m.Spaces[0], Profile: base.Profile}
+	changed := false
+	if base.Profile != runfolder.CustomProfile {
+		p, err := nas.LookupProfile(base.Profile)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", method, err)
+		}
+		s.Note = p.Note
+		if changed, err = runfolder.Changed(m, own, base.Profile); err != nil {
+			return nil, err
+		}
+	}
+	if changed {
+		s.Note = fmt.Sprintf("profile %s, changed: %s", base.Profile, s.Note)
+		s.Profile, base.Profile = runfolder.CustomProfile, runfolder.CustomProfile
+	}
+	if s.Config, err = json.Marshal(own); err != nil {
+		return nil, fmt.Errorf("%s: %w", method, err)
+	}
+	if s.Data, err = pickImages(); err != nil {
+		return nil, err
+	}
+	show := newProgress(fmt.Sprintf("%s, profile %s, seed %d", m.Name, s.Profile, base.Seed), primitives(s.Config))
+	dir, err := inFolder(fmt.Sprintf("%s-%s-s%d", m.Name, s.Profile, base.Seed), s, base.Seed, show,
+		func(ctx context.Context, e *engine.Engine, images, _ *datasets.Images, dir string, listen []search.Listener) (func() error, error) {
+			r, err := m.Search(ctx, e, images, own, search.Options{Dir: dir, Listeners: listen})
+			return func() error { return evidence.WriteResult(dir, *r) }, err
+		})
+	if err != nil {
+		return nil, err
+	}
+	r, err := evidence.ReadResult(dir)
+	if err != nil {
+		return nil, err
+	}
+	how := fmt.Sprintf("%d steps", r.Steps)
+	if n := len(r.Epochs); n > 0 {
+		last := r.Epochs[n-1]
+		how += fmt.Sprintf(", loss %.4f, accuracy %.3f on the weights' half; skip connections: %d normal, %d reduce",
+			last.TrainLoss, last.TrainAccuracy, last.SkipsNormal, last.SkipsReduce)
+	}
+	show.end(how + "; run folder " + filepath.Base(dir))
+	return &Run{dir, r}, nil
+}
+
+// primitives are the operations of an edge, by the JSON of a configuration; nil where it has none.
+func primitives(config json.RawMessage) []string {
+	var c struct {
+		Primitives []string `json:"primitives"`
+	}
+	// What is not there is not shown.
+	_ = json.Unmarshal(config, &c)
+	return c.Primitives
+}
+
+// Train trains the network of a genotype from scratch by the recipe of a profile and tests it once, or gets what the same
+// training has given before, and shows how far it is; name says where the genotype is from. See [Search] for the rest.
+func Train(g arch.Genotype, name, profile string, changes ...func(*train.Config)) (*Trained, error) {
+	p, err := nas.LookupProfile(profile)
+	if err != nil {
+		return nil, fmt.Errorf("train: %w", err)
+	}
+	c, err := nas.TrainConfig(profile)
+	if err != nil {
+		return nil, err
+	}
+	plain := c
+	for _, change := range changes {
+		change(&c)
+	}
+	s := runfolder.Config{Command: runfolder.Train, Name: name, Genotype: &g, Profile: profile, Note: p.TrainNote}
+	plain.Seed, plain.Granularity, c.Profile = c.Seed, c.Granularity, plain.Profile
+	if !reflect.DeepEqual(c, plain) {
+		s.Note = fmt.Sprintf("profile %s, changed: %s", profile, s.Note)
+		s.Profile, c.Profile = runfolder.CustomProfile, runfolder.CustomProfile
+	}
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("train %s: %w", name, err)
+	}
+	if err := c.Fits(c.Network(g)); err != nil {
+		return nil, fmt.Errorf("train %s: %w", name, err)
+	}
+	if s.Config, err = json.Marshal(c); err != nil {
+		return nil, fmt.Errorf("train %s: %w", name, err)
+	}
+	if s.Data, err = pickImages(); err != nil {
+		return nil, err
+	}
+	show := newProgress(fmt.Sprintf("training %s, profile %s, seed %d", name, s.Profile, c.Seed), nil)
+	dir, err := inFolder(fmt.Sprintf("train-%s-s%d", s.Profile, c.Seed), s, c.Seed, show,
+		func(ctx context.Context, e *engine.Engine, images, test *datasets.Images, dir string, listen []search.Listener) (func() error, error) {
+			r, err := train.Train(ctx, e, images, test, g, c, train.Options{Name: name, Dir: dir, Listeners: listen})
+			return func() error { return evidence.WriteTrainResult(dir, *r) }, err
+		})
+	if err != nil {
+		return nil, err
+	}
+	r, err := evidence.ReadTrainResult(dir)
+	if err != nil {
+		return nil, err
+	}
+	how := fmt.Sprintf("test accuracy %.4f; run folder %s", r.TestAccuracy, filepath.Base(dir))
+	if n := len(r.Epochs); n > 0 {
+		how = fmt.Sprintf("%d epochs, loss %.4f; ", n, r.Epochs[n-1].Loss) + how
+	}
+	show.end(how)
+	return &Trained{dir, r}, nil
+}
+
+// inFolder does a run in a cached folder, unless that has been done.
+func inFolder(name string, s runfolder.Config, seed uint64, show *progress,
+	do func(ctx context.Context, e *engine.Engine, images, test *datasets.Images, dir string, listen []search.Listener) (save func() error, err error)) (string, error) {
+	// Where the data lie, and how a profile is described, makes no other run.
+	named := s
+	named.Data.Dir, named.Note = "", ""
+	k, dir, err := place(name, named)
+	if err != nil {
+		return "", err
+	}
+	return dir, cached(k, dir, func(f *runfolder.Folder) error {
+		// A kill between the result and the mark that says so leaves a run that has ended.
+		if _, err := os.Stat(filepath.Join(dir, evidence.ResultFile)); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		images, test, err := datasets.Load(s.Data.Name, s.Data.Dir)
+		if err != nil {
+			return err
+		}
+		if err := f.WriteConfig(s); err != nil {
+			return err
+		}
+		e, err := Open()
+		if err != nil {
+			return err
+		}
+		b, err := backend.Open()
+		if err != nil {
+			return err
+		}
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		files := slices.Concat(images.Files, test.Files)
+		if s.Command == runfolder.Search {
+			files = images.Files
+		}
+		err = f.Work(runfolder.Describe(b, s.Profile, seed, files), func(log search.Listener) (func() error, error) {
+			return do(ctx, e, images, test, dir, []search.Listener{log, show.listen})
+		})
+		if errors.Is(err, search.ErrInterrupted) {
+			show.end("interrupted; running this again goes on from the last whole epoch")
+		}
+		return err
+	})
+}
+
+// History is the weights of the search's operations over its epochs, for figures.
+func (r *Run) History() plots.WeightHistory {
+	h := plots.WeightHistory{Ops: r.Primitives, Threshold: r.threshold()}
+	for _, a := range r.Result.History {
+		h.Epochs = append(h.Epochs, a.Epoch)
+		h.Normal, h.Reduce = append(h.Normal, a.NormalWeights), append(h.Reduce, a.ReduceWeights)
+	}
+	return h
+}
+
+// Final is the weights at the search's end beside what was derived from them, for figures.
+func (r *Run) Final() plots.FinalWeights {
+	w := plots.FinalWeights{Ops: r.Primitives, Kept: r.Genotype, Threshold: r.threshold()}
+	if n := len(r.Result.History); n > 0 {
+		w.Normal, w.Reduce = r.Result.History[n-1].NormalWeights, r.Result.History[n-1].ReduceWeights
+	}
+	return w
+}
+
+// Buildable is what [Train] can train: the genotype that was found or, where no network can be built of it since a short
+// search left a cell in which nothing reaches the threshold, the two strongest edges of every node; then asFound is false.
+func (r *Run) Buildable() (g arch.Genotype, asFound bool) {
+	if _, err := space.Derived(train.DefaultConfig().Size, r.Genotype, space.DerivedOptions{}); err == nil {
+		return r.Genotype, true
+	}
+	w := r.Final()
+	return fairdarts.Discretise(w.Ops, w.Normal, w.Reduce, fairdarts.MethodDARTS, fairdarts.DefaultThreshold), false
+}
+
+// threshold is the weight that the rule of derivation asks for, 0 where it asks for none.
+func (r *Run) threshold() float64 {
+	rule, after, found := strings.Cut(r.DerivedBy, ", threshold ")
+	v, err := strconv.ParseFloat(after, 64)
+	if !found || rule == fairdarts.MethodDARTS || err != nil || !(v > 0 && v < 1) {
+		return 0
+	}
+	return v
+}

@@ -1,0 +1,169 @@
+package nb
+
+import (
+	"errors"
+	"fmt"
+	"html"
+	"slices"
+	"strings"
+
+	"github.com/gonas/gonas/repro/claims"
+	"github.com/gonas/gonas/repro/report"
+	"github.com/gonas/gonas/repro/verdict"
+)
+
+// Verdict shows the card of a claim as it was decided from the evidence folder dir: what the paper prints, what was
+// measured with its interval, the status word, on which profile and seeds, and why.
+func Verdict(dir, claim string) { Check(showVerdict(dir, claim)) }
+
+// Claims shows a table of all claims of a paper, by its id in the records ("fairdarts"), as they were decided from the
+// evidence folder dir.
+func Claims(dir, paper string) { Check(showClaims(dir, paper)) }
+
+func showVerdict(dir, id string) error {
+	r, err := report.Load(dir)
+	if err != nil {
+		return err
+	}
+	for _, p := range r.Papers {
+		at := slices.IndexFunc(p.Claims, func(c report.Claim) bool { return c.Record.ID == id })
+		if at >= 0 {
+			return show(card(p, p.Claims[at]))
+		}
+	}
+	return fmt.Errorf("verdict: no claim is called %q; `gonas repro list` names them", id)
+}
+
+// card is a claim's, with a row for each of its values.
+func card(p report.Paper, c report.Claim) output {
+	v := c.Verdict
+	paper := p.ID
+	if p.ArXiv != "" {
+		paper += ", arXiv " + p.ArXiv
+	}
+	head := fmt.Sprintf("%s (%s, %s): %s", c.Record.ID, paper, c.Record.Where, c.Record.Metric)
+	header, right := []string{"the paper prints", "measured (95 % interval)"}, make([]bool, 4)
+	if len(c.Record.Parts) > 0 {
+		header = slices.Concat([]string{"value"}, header, []string{"status"})
+	}
+	var rows [][]string
+	for _, part := range c.Parts {
+		row := []string{printed(part.Verdict), measured(part.Verdict)}
+		if len(c.Record.Parts) > 0 {
+			row = slices.Concat([]string{part.Verdict.Part}, row, []string{string(part.Verdict.Status)})
+		}
+		rows = append(rows, row)
+	}
+	foot := "profile " + profileText(v.Profile)
+	if seeds := seedsOf(c); len(seeds) > 0 {
+		foot += "; seeds " + strings.Trim(fmt.Sprint(seeds), "[]")
+	}
+	if v.Reason != "" {
+		foot += "\n" + v.Reason
+	}
+	color := statusColor(v.Status)
+	page := fmt.Sprintf(`<div style="border-left: 4px solid %s; padding: 0 1em"><b style="color: %s">%s</b> %s`+"\n%s\n%s</div>", color, color,
+		html.EscapeString(statusText(c)), html.EscapeString(head), htmlTable(header, rows, right), strings.ReplaceAll(html.EscapeString(foot), "\n", "<br>\n"))
+	return output{text: strings.Join([]string{statusText(c) + ": " + head, textTable(header, rows, right), foot}, "\n"), html: page}
+}
+
+func showClaims(dir, paper string) error {
+	r, err := report.Load(dir)
+	if err != nil {
+		return err
+	}
+	at := slices.IndexFunc(r.Papers, func(p report.Paper) bool { return p.ID == paper })
+	if at < 0 {
+		var ids []string
+		for _, p := range r.Papers {
+			ids = append(ids, p.ID)
+		}
+		return fmt.Errorf("claims: paper %q: expected one of %s", paper, strings.Join(ids, ", "))
+	}
+	p := r.Papers[at]
+	if len(p.Claims) == 0 {
+		return errors.New("claims: " + paper + " has none in the records")
+	}
+	var rows [][]any
+	for _, c := range p.Claims {
+		for _, part := range c.Parts {
+			name, status := c.Record.ID, string(part.Verdict.Status)
+			if part.Verdict.Part != "" {
+				name += ", " + part.Verdict.Part
+			} else {
+				status = statusText(c)
+			}
+			rows = append(rows, []any{name, status, printed(part.Verdict), measured(part.Verdict)})
+		}
+	}
+	return table([]string{"claim", "status", "the paper prints", "measured (95 % interval), profile " + string(r.Profile)}, rows)
+}
+
+// statusText is a claim's status word; of a record that changed since, with that.
+func statusText(c report.Claim) string {
+	if c.Changed {
+		return string(c.Verdict.Status) + ", by an earlier edition of the claim's record"
+	}
+	return string(c.Verdict.Status)
+}
+
+func statusColor(s verdict.Status) string {
+	switch s {
+	case verdict.Reproduced, verdict.Consistent:
+		return "#00795c"
+	case verdict.NotReproduced, verdict.PublishedInconsistently:
+		return "#b84700"
+	}
+	return "#666666"
+}
+
+func profileText(p claims.Profile) string {
+	if p == claims.Paper {
+		return string(p)
+	}
+	return string(p) + " (reduced: at best consistent with the paper)"
+}
+
+// seedsOf are the seeds of all values of a claim.
+func seedsOf(c report.Claim) []uint64 {
+	var seeds []uint64
+	for _, p := range c.Parts {
+		seeds = append(seeds, p.Verdict.Seeds...)
+	}
+	slices.Sort(seeds)
+	return slices.Compact(seeds)
+}
+
+func printed(v verdict.Verdict) string {
+	switch {
+	case v.Printed == "" && v.Derived:
+		return "(derived from it)"
+	case v.Printed == "":
+		return "–"
+	case v.Unverified:
+		return withUnit(v.Printed, v.Unit) + " (unverified)"
+	}
+	return withUnit(v.Printed, v.Unit)
+}
+
+// measured is the mean over seeds with its interval, or what arithmetic gave.
+func measured(v verdict.Verdict) string {
+	switch {
+	case v.Measured != nil:
+		text := withUnit(fmt.Sprintf("%.4g", *v.Measured), v.Unit)
+		if v.Kind == claims.Order {
+			text = "difference " + text
+		}
+		if v.Interval != nil {
+			text += fmt.Sprintf(" [%.4g, %.4g]", v.Interval.Low, v.Interval.High)
+		}
+		return text
+	case len(v.Checks) == 1:
+		return withUnit(fmt.Sprintf("%.7g", v.Checks[0].Got), v.Unit)
+	case len(v.Checks) > 1:
+		return fmt.Sprintf("%d values", len(v.Checks))
+	}
+	return "–"
+}
+
+func withUnit(text, unit string) string { return strings.TrimSpace(text + " " + unit) }
