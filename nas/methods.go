@@ -33,35 +33,40 @@ type Method struct {
 	Spaces []string `json:"spaces"`
 
 	defaults func() Config
-	base     func(Config) (*search.Config, bool)
-	// reduced sets what every profile but the paper's changes beside the sizes.
-	reduced func(Config)
-	run     func(context.Context, *engine.Engine, *datasets.Images, Config, search.Options) (*search.Result, error)
+	base     func(Config) (*search.Base, bool)
+	// apply changes the published protocol to a profile.
+	apply func(Config, Profile)
+	run   func(context.Context, *engine.Engine, *datasets.Images, Config, search.Options) (*search.Result, error)
 }
 
 // methods is in the order of publication.
 var methods = []Method{
 	define(darts.Name, Paper{"1806.09055", "DARTS: Differentiable Architecture Search"}, []string{"S0"},
-		darts.DefaultConfig, func(c *darts.Config) *search.Config { return &c.Config }, darts.Search,
-		func(c *darts.Config) { raiseRates(&c.Config) }),
+		darts.DefaultConfig, func(c *darts.Config) *search.Base { return &c.Base }, darts.Search,
+		func(c *darts.Config, p Profile) { p.cells(&c.Config) }),
 	define(fairdarts.Name, Paper{"1911.12126", "Fair DARTS: Eliminating Unfair Advantages in Differentiable Architecture Search"}, []string{"S0"},
-		fairdarts.DefaultConfig, func(c *fairdarts.Config) *search.Config { return &c.Config }, fairdarts.Search,
-		func(c *fairdarts.Config) { raiseRates(&c.Config) }),
+		fairdarts.DefaultConfig, func(c *fairdarts.Config) *search.Base { return &c.Base }, fairdarts.Search,
+		func(c *fairdarts.Config, p Profile) {
+			p.cells(&c.Config)
+			if p.Name == Quick {
+				c.Arch.LearningRate = 0.1 // at 0.05 hardly a sigmoid reaches the threshold
+			}
+		}),
 }
 
 // define makes an entry of a package's own types.
 func define[C any, P interface {
 	*C
 	Config
-}](name string, paper Paper, spaces []string, defaults func() C, base func(P) *search.Config,
+}](name string, paper Paper, spaces []string, defaults func() C, base func(P) *search.Base,
 	run func(context.Context, *engine.Engine, *datasets.Images, C, search.Options) (*search.Result, error),
-	reduced func(P)) Method {
+	apply func(P, Profile)) Method {
 	m := Method{Name: name, Paper: paper, Spaces: spaces}
 	m.defaults = func() Config {
 		c := defaults()
 		return P(&c)
 	}
-	m.base = func(c Config) (*search.Config, bool) {
+	m.base = func(c Config) (*search.Base, bool) {
 		p, ok := c.(P)
 		if !ok || p == nil {
 			return nil, false
@@ -71,7 +76,7 @@ func define[C any, P interface {
 	m.run = func(ctx context.Context, e *engine.Engine, images *datasets.Images, c Config, o search.Options) (*search.Result, error) {
 		return run(ctx, e, images, *c.(P), o)
 	}
-	m.reduced = func(c Config) { reduced(c.(P)) }
+	m.apply = func(c Config, p Profile) { apply(c.(P), p) }
 	return m
 }
 
@@ -91,7 +96,7 @@ func Lookup(name string) (Method, error) {
 }
 
 // Base is the part of c that all methods share; changing it changes c. A configuration of another method is an error.
-func (m Method) Base(c Config) (*search.Config, error) {
+func (m Method) Base(c Config) (*search.Base, error) {
 	base, ok := m.base(c)
 	if !ok {
 		return nil, fmt.Errorf("%s: expected a configuration made by its own Config, got %T", m.Name, c)

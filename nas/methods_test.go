@@ -16,6 +16,7 @@ import (
 	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/nas"
 	"github.com/gonas/gonas/nas/engine"
+	"github.com/gonas/gonas/nas/fairdarts"
 	"github.com/gonas/gonas/nas/search"
 )
 
@@ -121,7 +122,7 @@ func checkResult(t *testing.T, m nas.Method, c nas.Config, r *search.Result) {
 	assert.Equal(t, base.Epochs*base.StepsPerEpoch, r.Steps)
 	require.Len(t, r.Epochs, base.Epochs)
 	require.Len(t, r.History, base.Epochs+1)
-	assert.NoError(t, r.Genotype.Validate(base.Primitives))
+	assert.NoError(t, r.Genotype.Validate(r.Primitives))
 	assert.NotEmpty(t, r.DerivedBy)
 	assert.NotEqual(t, marshal(t, r.History[0].Normal), marshal(t, r.History[1].Normal), "the architecture moves")
 	for _, e := range r.Epochs {
@@ -152,7 +153,7 @@ func TestForeignAndBadConfigurations(t *testing.T) {
 	_, err = fair.Search(t.Context(), nil, nil, c, search.Options{})
 	assert.ErrorContains(t, err, "fairdarts: config: epochs: expected at least 1, got 0")
 	// A configuration is its caller's own.
-	base.Primitives[0] = "changed"
+	c.(*fairdarts.Config).Primitives[0] = "changed"
 	fresh, err := fair.Config(nas.Smoke)
 	require.NoError(t, err)
 	assert.False(t, strings.Contains(marshal(t, fresh), "changed"))

@@ -25,7 +25,8 @@ type Profile struct {
 	// TrainNote says the same of [TrainConfig].
 	TrainNote string `json:"train_note"`
 
-	apply func(*search.Config)
+	// size sets the sizes of a search over a cell supernet.
+	size func(*search.Config)
 }
 
 var profiles = []Profile{
@@ -35,7 +36,7 @@ var profiles = []Profile{
 			c.Size.Cells, c.Size.Channels, c.Image = 3, 4, 8
 			c.Epochs, c.StepsPerEpoch, c.Batch = 3, 4, 8
 		}},
-	{Quick, "minutes: 5 cells, 8 channels, 16×16 pixels, 10 epochs of 15 steps, batch 16; because 150 steps are some hundredth of the paper's, rates are raised: weights 0.05 to 0.01, architecture 0.05 (Adam)",
+	{Quick, "minutes: 5 cells, 8 channels, 16×16 pixels, 10 epochs of 15 steps, batch 16; because 150 steps are some hundredth of the paper's, rates are raised: weights 0.05 to 0.01, architecture 0.05 (Adam; FairDARTS 0.1)",
 		"minutes: 5 cells, 8 channels, 16×16 pixels, 4 epochs of 50 steps, batch 32, cutout 8; rate 0.05; neither auxiliary head (it needs larger images) nor drop-path (for so few steps)",
 		func(c *search.Config) {
 			c.Size.Cells, c.Size.Channels, c.Image = 5, 8, 16
@@ -70,6 +71,16 @@ func raiseRates(c *search.Config) {
 	}
 }
 
+// cells makes the published protocol of a search over a cell supernet the profile's.
+func (p Profile) cells(c *search.Config) {
+	// The package's list of primitives is shared; a configuration that is read from JSON writes into its own.
+	c.Primitives = append([]string(nil), c.Primitives...)
+	p.size(c)
+	if p.Name != Full {
+		raiseRates(c)
+	}
+}
+
 // Profiles lists the profiles, the shortest first. Every method has them all.
 func Profiles() []Profile { return append([]Profile(nil), profiles...) }
 
@@ -97,12 +108,7 @@ func (m Method) Config(profile string) (Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The package's list of primitives is shared; a configuration that is read from JSON writes into its own.
-	base.Primitives = append([]string(nil), base.Primitives...)
 	base.Profile = p.Name
-	p.apply(base)
-	if p.Name != Full {
-		m.reduced(c)
-	}
+	m.apply(c, p)
 	return c, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/gonas/gonas/nas"
 	"github.com/gonas/gonas/nas/arch"
 	"github.com/gonas/gonas/nas/darts"
+	"github.com/gonas/gonas/nas/fairdarts"
 	"github.com/gonas/gonas/nas/nn"
 	"github.com/gonas/gonas/nas/search"
 	"github.com/gonas/gonas/nas/space"
@@ -43,7 +44,7 @@ func printed(f func()) string {
 }
 
 // small makes a search of a few seconds one of a moment.
-func small(c *search.Config) { c.Epochs, c.StepsPerEpoch = 1, 1 }
+func small(c *search.Base) { c.Epochs, c.StepsPerEpoch = 1, 1 }
 
 var cell = arch.Cell{Edges: []arch.Edge{{Op: "max_pool_3x3", From: 1, To: 2}}, Concat: []int{2}}
 
@@ -208,7 +209,7 @@ func ExampleSearchConfig() {
 	defer clean()
 	c := darts.DefaultConfig()
 	c.Profile, c.Size.Cells, c.Size.Channels, c.Image, c.Batch = "custom", 3, 4, 8, 8
-	small(&c.Config)
+	small(&c.Base)
 	run := nb.Must(nb.SearchConfig("darts", &c))
 	fmt.Println(run.Profile, len(run.History().Epochs), len(run.Final().Normal))
 	// Output: custom 2 14
@@ -245,7 +246,7 @@ func ExampleLoadWeights() {
 	defer clean()
 	run := nb.Must(nb.Search("fairdarts", "smoke", small))
 	method := nb.Must(nas.Lookup("fairdarts"))
-	config := nb.Must(method.Base(nb.Must(method.Config("smoke"))))
+	config := nb.Must(method.Config("smoke")).(*fairdarts.Config)
 	network := nb.Must(space.Supernet(config.Size, config.Primitives, space.Options{}))
 	model := nb.Must(nb.Must(nb.Open()).NewModel(network, nn.Edge))
 	nb.Check(nb.LoadWeights(run.Dir, model))

@@ -64,11 +64,11 @@ func pickImages() (runfolder.Data, error) {
 // Search runs a method of [nas.Methods] in a profile of [nas.Profiles], or gets what the same search has found before,
 // and shows how far it is. changes set fields that the configurations of all methods have:
 //
-//	nb.Search("darts", "quick", func(c *search.Config) { c.Seed = 1 })
+//	nb.Search("darts", "quick", func(c *search.Base) { c.Seed = 1 })
 //
 // It is [Cached] by its configuration and data. Where the cell was interrupted or the program killed, running it again
 // goes on from the last whole epoch.
-func Search(method, profile string, changes ...func(*search.Config)) (*Run, error) {
+func Search(method, profile string, changes ...func(*search.Base)) (*Run, error) {
 	m, err := nas.Lookup(method)
 	if err != nil {
 		return nil, err

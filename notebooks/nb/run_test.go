@@ -43,14 +43,14 @@ func evidenceFolder(t testing.TB) string {
 
 func TestSearchOnceAndWeightsLiveOn(t *testing.T) {
 	t.Setenv(EnvRuns, t.TempDir())
-	run, err := Search("fairdarts", nas.Smoke, func(c *search.Config) { c.Seed = 3 })
+	run, err := Search("fairdarts", nas.Smoke, func(c *search.Base) { c.Seed = 3 })
 	require.NoError(t, err)
 	assert.True(t, strings.HasPrefix(filepath.Base(run.Dir), "fairdarts-smoke-s3-"))
 	assert.Equal(t, uint64(3), run.Seed)
 	log, err := evidence.ReadEvents(run.Dir)
 	require.NoError(t, err)
 
-	again, err := Search("fairdarts", nas.Smoke, func(c *search.Config) { c.Seed = 3 })
+	again, err := Search("fairdarts", nas.Smoke, func(c *search.Base) { c.Seed = 3 })
 	require.NoError(t, err)
 	assert.Equal(t, run, again)
 	after, err := evidence.ReadEvents(run.Dir)
@@ -82,8 +82,7 @@ func TestSearchOnceAndWeightsLiveOn(t *testing.T) {
 	require.NoError(t, err)
 	c, err := m.Config(nas.Smoke)
 	require.NoError(t, err)
-	base, err := m.Base(c)
-	require.NoError(t, err)
+	base := c.(*fairdarts.Config)
 	net, err := space.Supernet(base.Size, base.Primitives, space.Options{})
 	require.NoError(t, err)
 	model, err := e.NewModel(net, nn.Edge)
@@ -147,7 +146,7 @@ func TestRunErrors(t *testing.T) {
 	for want, f := range map[string]func() (*Run, error){
 		"expected one of darts": func() (*Run, error) { return Search("nats", nas.Smoke) },
 		"profile \"huge\"":      func() (*Run, error) { return Search("darts", "huge") },
-		"batch":                 func() (*Run, error) { return Search("darts", nas.Smoke, func(c *search.Config) { c.Batch = 0 }) },
+		"batch":                 func() (*Run, error) { return Search("darts", nas.Smoke, func(c *search.Base) { c.Batch = 0 }) },
 		"expected a configuration made by": func() (*Run, error) {
 			c := darts.DefaultConfig()
 			return SearchConfig("fairdarts", &c)
