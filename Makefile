@@ -9,7 +9,7 @@ go_sum  := $(shell (sha256sum go.sum || shasum -a 256 go.sum) 2>/dev/null | cut 
 # The tests of all packages share the cache of compiled programs in the user's cache folder; GONAS_CACHE_DIR moves it.
 test_flags ?= -timeout 14m
 
-.PHONY: all setup notebook-tools build repro test golden bench lint clean
+.PHONY: all setup notebook-tools notebooks build repro test e2e golden bench lint clean
 
 all: setup build
 
@@ -29,8 +29,17 @@ repro: setup build
 	bin/gonas plot all --from runs/repro-quick >/dev/null
 	bin/gonas repro report runs/repro-quick
 
+# Executes the notebooks anew, as they are stored.
+notebooks: build notebook-tools
+	@tools/run-notebooks.sh
+
 test: setup notebook-tools
 	go test $(test_flags) ./...
+
+# A notebook in JupyterLab in Chromium (Debian: apt install chromium), with screenshots in runs/e2e or E2E_OUT;
+# NOTEBOOK=notebooks/fairdarts.ipynb takes another.
+e2e: notebook-tools build
+	@tools/e2e/run.sh $(NOTEBOOK)
 
 # The numbers of the official code and of torch, test by test.
 golden: setup

@@ -2,6 +2,7 @@ package nb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -49,14 +50,20 @@ func Evidence(profile string, seeds int, ids ...string) (dir string, err error) 
 			if r.Train, r.Test, err = LoadImages(); err != nil {
 				return err
 			}
-			show := newProgress(fmt.Sprintf("evidence of %d claims, profile %s", len(ids), profile), nil)
+			what := fmt.Sprintf("evidence for %d claims, profile %s, %d seeds", len(ids), profile, seeds)
+			show := newProgress(what, nil)
 			r.Started = func(n, total int, job runner.Job) search.Listener {
 				show.what = fmt.Sprintf("run %d of %d: %s of %s, seed %d", n, total, job.Kind, job.Label, job.Seed)
 				return show.listen
 			}
 			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			if err := r.Run(ctx); err != nil {
+			err := r.Run(ctx)
+			show.what = what
+			if errors.Is(err, search.ErrInterrupted) {
+				show.end("interrupted; running this again goes on with the run that is not finished")
+			}
+			if err != nil {
 				return err
 			}
 			show.end(fmt.Sprintf("%d runs", len(jobs)))

@@ -253,6 +253,34 @@ func ExampleLoadWeights() {
 	// Output:
 }
 
+// A claim that is counted needs no run.
+func ExampleEvidence() {
+	_, clean := temporary()
+	defer clean()
+	dir := nb.Must(nb.Evidence("smoke", 3, "fd-x-loss-algebra"))
+	nb.Verdict(dir, "fd-x-loss-algebra")
+	// Output:
+	// reproduced: fd-x-loss-algebra (fairdarts, arXiv 1911.12126, equations of the relaxation and of the zero-one loss): values and gradients of the zero-one loss, independence of the sigmoids
+	// the paper prints   measured (95 % interval)
+	// -----------------  ------------------------
+	// (derived from it)  15 values
+	// profile smoke (reduced: at best consistent with the paper)
+	// all 15 values agree
+}
+
+// A method of one's own: DARTS under another name.
+func ExampleSearchMethod() {
+	_, clean := temporary()
+	defer clean()
+	m := darts.Method()
+	m.Name = "mine"
+	c := nb.Must(nb.Must(nas.Lookup("darts")).Config("smoke")).(*darts.Config)
+	small(&c.Base)
+	run := nb.Must(nb.SearchMethod(m, c.Config))
+	fmt.Println(run.Method, len(run.Genotype.Normal.Edges))
+	// Output: mine 8
+}
+
 func ExampleRun_History() {
 	_, clean := temporary()
 	defer clean()

@@ -133,13 +133,40 @@ func SearchConfig(method string, c nas.Config) (*Run, error) {
 	if s.Config, err = json.Marshal(own); err != nil {
 		return nil, fmt.Errorf("%s: %w", method, err)
 	}
+	return searchIn(s, *base, func(ctx context.Context, e *engine.Engine, images *datasets.Images, o search.Options) (*search.Result, error) {
+		return m.Search(ctx, e, images, own, o)
+	})
+}
+
+// SearchMethod is [Search] by a method of one's own over DARTS's cells, as [search.Bilevel] takes it. The method's code is
+// no part of what a run is found again by, its name is: give it another when you change what it does.
+func SearchMethod(m search.Method, c search.Config) (*Run, error) {
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("%s: %w", m.Name, err)
+	}
+	if _, err := nas.Lookup(m.Name); err == nil {
+		return nil, fmt.Errorf("method %s: that name is taken by a method of gonas, give yours another", m.Name)
+	}
+	text, err := json.Marshal(c)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", m.Name, err)
+	}
+	s := runfolder.Config{Command: runfolder.Search, Method: m.Name, Space: "S0", Profile: c.Profile, Config: text}
+	return searchIn(s, c.Base, func(ctx context.Context, e *engine.Engine, images *datasets.Images, o search.Options) (*search.Result, error) {
+		return search.Bilevel(ctx, e, images, c, m, o)
+	})
+}
+
+// searchIn does a search in its folder, unless that has been done.
+func searchIn(s runfolder.Config, base search.Base, do func(context.Context, *engine.Engine, *datasets.Images, search.Options) (*search.Result, error)) (*Run, error) {
+	var err error
 	if s.Data, err = pickImages(); err != nil {
 		return nil, err
 	}
-	show := newProgress(fmt.Sprintf("%s, profile %s, seed %d", m.Name, s.Profile, base.Seed), primitives(s.Config))
-	dir, err := inFolder(fmt.Sprintf("%s-%s-s%d", m.Name, s.Profile, base.Seed), s, base.Seed, show,
+	show := newProgress(fmt.Sprintf("%s, profile %s, seed %d", s.Method, s.Profile, base.Seed), primitives(s.Config))
+	dir, err := inFolder(fmt.Sprintf("%s-%s-s%d", s.Method, s.Profile, base.Seed), s, base.Seed, show,
 		func(ctx context.Context, e *engine.Engine, images, _ *datasets.Images, dir string, listen []search.Listener) (func() error, error) {
-			r, err := m.Search(ctx, e, images, own, search.Options{Dir: dir, Listeners: listen})
+			r, err := do(ctx, e, images, search.Options{Dir: dir, Listeners: listen})
 			return func() error { return evidence.WriteResult(dir, *r) }, err
 		})
 	if err != nil {

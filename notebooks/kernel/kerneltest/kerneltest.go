@@ -4,6 +4,7 @@ package kerneltest
 import (
 	"archive/zip"
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -38,66 +39,109 @@ func Tools(t *testing.T) string {
 	return dir
 }
 
+// Notebook is a notebook file.
+type Notebook struct {
+	Cells    []Cell         `json:"cells"`
+	Metadata map[string]any `json:"metadata"`
+	Format   int            `json:"nbformat"`
+	Minor    int            `json:"nbformat_minor"`
+}
+
+// Cell is one of its cells; Outputs and Count are of cells with code.
+type Cell struct {
+	ID       string         `json:"id,omitempty"`
+	Type     string         `json:"cell_type"`
+	Source   Text           `json:"source"`
+	Metadata map[string]any `json:"metadata"`
+	Outputs  []Output       `json:"outputs"`
+	Count    *int           `json:"execution_count"`
+}
+
+// Output is what a cell put out.
+type Output struct {
+	Type      string         `json:"output_type"`
+	Name      string         `json:"name"`
+	Text      Text           `json:"text"`
+	Data      map[string]any `json:"data"`
+	Traceback []string       `json:"traceback"`
+}
+
+// Text is a string that files also hold as a list of lines.
+type Text string
+
+// UnmarshalJSON takes both forms.
+func (t *Text) UnmarshalJSON(data []byte) error {
+	var lines []string
+	if err := json.Unmarshal(data, &lines); err != nil {
+		return json.Unmarshal(data, (*string)(t))
+	}
+	*t = Text(strings.Join(lines, ""))
+	return nil
+}
+
+// Words is all that an output says: what was printed, the text of what was displayed, or the error.
+func (o Output) Words() string {
+	out := string(o.Text) + strings.Join(o.Traceback, "\n")
+	for _, form := range []string{"text/plain", "text/markdown", "text/html"} {
+		switch v := o.Data[form].(type) {
+		case string:
+			out += v
+		case []any:
+			for _, line := range v {
+				out += fmt.Sprint(line)
+			}
+		}
+	}
+	return out
+}
+
 // Execute runs a notebook of these cells through the kernel of the default name, with these variables set, and returns
 // what each has printed, errors included. Without Jupyter it skips the test.
 func Execute(t *testing.T, env []string, cells ...string) []string {
+	t.Helper()
+	book := Notebook{Format: 4, Minor: 4, Metadata: map[string]any{"kernelspec": map[string]any{"name": kernel.DefaultName, "display_name": "Go (gonas)"}}}
+	for _, source := range cells {
+		book.Cells = append(book.Cells, Cell{Type: "code", Source: Text(source), Metadata: map[string]any{}, Outputs: []Output{}})
+	}
+	text, err := json.Marshal(book)
+	require.NoError(t, err)
+	out := Run(t, env, text)
+	var printed []string
+	for _, c := range out.Cells {
+		all := ""
+		for _, o := range c.Outputs {
+			all += o.Words()
+		}
+		printed = append(printed, all)
+	}
+	return printed
+}
+
+// Run runs a notebook in a folder of its own through the kernel that it names, with these variables set, and returns it
+// executed; a cell's error is in its outputs. Without Jupyter it skips the test.
+func Run(t *testing.T, env []string, notebook []byte) Notebook {
 	t.Helper()
 	nbconvert := kernel.FindJupyter(t.Context(), Checkout(t), "jupyter-nbconvert")
 	if nbconvert == "" {
 		t.Skip("no Jupyter: `make notebook-tools` brings it")
 	}
-	type cell struct {
-		Type     string         `json:"cell_type"`
-		Source   string         `json:"source"`
-		Metadata map[string]any `json:"metadata"`
-		Outputs  []any          `json:"outputs"`
-		Count    *int           `json:"execution_count"`
-	}
-	type notebook struct {
-		Cells    []cell         `json:"cells"`
-		Metadata map[string]any `json:"metadata"`
-		Format   int            `json:"nbformat"`
-		Minor    int            `json:"nbformat_minor"`
-	}
-	book := notebook{Format: 4, Minor: 4, Metadata: map[string]any{"kernelspec": map[string]any{"name": kernel.DefaultName, "display_name": "Go (gonas)"}}}
-	for _, source := range cells {
-		book.Cells = append(book.Cells, cell{Type: "code", Source: source, Metadata: map[string]any{}, Outputs: []any{}})
-	}
-	text, err := json.Marshal(book)
-	require.NoError(t, err)
 	// The kernel has a temporary folder of its own, so that what it leaves behind shows.
 	dir, temp := t.TempDir(), t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "in.ipynb"), text, 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "in.ipynb"), notebook, 0o644))
 	cmd := exec.CommandContext(t.Context(), nbconvert, "--to", "notebook", "--execute", "--allow-errors", "--log-level=WARN",
-		"--CoalesceStreamsPreprocessor.enabled=True", "--output", "out", "in.ipynb")
+		"--ExecutePreprocessor.timeout=600", "--CoalesceStreamsPreprocessor.enabled=True", "--output", "out", "in.ipynb")
 	cmd.Dir = dir
 	cmd.Env = append(append(os.Environ(), "TMPDIR="+temp, "IPYTHONDIR="+temp), env...)
 	output, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(output))
-	text, err = os.ReadFile(filepath.Join(dir, "out.ipynb"))
+	text, err := os.ReadFile(filepath.Join(dir, "out.ipynb"))
 	require.NoError(t, err)
-	// nbformat splits texts into lines.
-	var out struct {
-		Cells []struct {
-			Outputs []struct {
-				Text      []string `json:"text"`
-				Traceback []string `json:"traceback"`
-			} `json:"outputs"`
-		} `json:"cells"`
-	}
+	var out Notebook
 	require.NoError(t, json.Unmarshal(text, &out))
-	var printed []string
-	for _, c := range out.Cells {
-		var all string
-		for _, o := range c.Outputs {
-			all += strings.Join(o.Text, "") + strings.Join(o.Traceback, "\n")
-		}
-		printed = append(printed, all)
-	}
 	left, err := os.ReadDir(temp)
 	require.NoError(t, err)
 	assert.Empty(t, left, "the kernel leaves nothing behind")
-	return printed
+	return out
 }
 
 // Proxy makes a module proxy of files that has one version of a small module in the place of gonas, and a module cache
