@@ -5,13 +5,16 @@ package nas
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/nas/darts"
 	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/fairdarts"
+	"github.com/gonas/gonas/nas/fairnas"
 	"github.com/gonas/gonas/nas/search"
+	"github.com/gonas/gonas/nas/space"
 )
 
 // Paper is where a method was published.
@@ -36,7 +39,9 @@ type Method struct {
 	base     func(Config) (*search.Base, bool)
 	// apply changes the published protocol to a profile.
 	apply func(Config, Profile)
-	run   func(context.Context, *engine.Engine, *datasets.Images, Config, search.Options) (*search.Result, error)
+	// folder runs the method on a folder in ImageNet's layout, nil where it cannot.
+	folder func(context.Context, *engine.Engine, *datasets.ImageFolder, Config, search.Options) (*search.Result, error)
+	run    func(context.Context, *engine.Engine, *datasets.Images, Config, search.Options) (*search.Result, error)
 }
 
 // methods is in the order of publication.
@@ -44,6 +49,8 @@ var methods = []Method{
 	define(darts.Name, Paper{"1806.09055", "DARTS: Differentiable Architecture Search"}, []string{"S0"},
 		darts.DefaultConfig, func(c *darts.Config) *search.Base { return &c.Base }, darts.Search,
 		func(c *darts.Config, p Profile) { p.cells(&c.Config) }),
+	pathMethod(define(fairnas.Name, Paper{"1907.01845", "FairNAS: Rethinking Evaluation Fairness of Weight Sharing Neural Architecture Search"}, space.PathSpaces,
+		fairnas.DefaultConfig, func(c *fairnas.Config) *search.Base { return &c.Base }, fairnas.Search, fairNASProfile), fairnas.SearchFolder),
 	define(fairdarts.Name, Paper{"1911.12126", "Fair DARTS: Eliminating Unfair Advantages in Differentiable Architecture Search"}, []string{"S0"},
 		fairdarts.DefaultConfig, func(c *fairdarts.Config) *search.Base { return &c.Base }, fairdarts.Search,
 		func(c *fairdarts.Config, p Profile) {
@@ -80,6 +87,14 @@ func define[C any, P interface {
 	return m
 }
 
+// pathMethod adds to a method how it runs on a folder of images.
+func pathMethod[C any](m Method, folder func(context.Context, *engine.Engine, *datasets.ImageFolder, C, search.Options) (*search.Result, error)) Method {
+	m.folder = func(ctx context.Context, e *engine.Engine, f *datasets.ImageFolder, c Config, o search.Options) (*search.Result, error) {
+		return folder(ctx, e, f, *any(c).(*C), o)
+	}
+	return m
+}
+
 // Methods lists the methods in the order of their publication.
 func Methods() []Method { return append([]Method(nil), methods...) }
 
@@ -107,11 +122,34 @@ func (m Method) Base(c Config) (*search.Base, error) {
 // Search runs the method on images, whose halves train the weights and the architecture. c is of the kind that
 // [Method.Config] makes and stays as it is.
 func (m Method) Search(ctx context.Context, e *engine.Engine, images *datasets.Images, c Config, o search.Options) (*search.Result, error) {
-	if _, err := m.Base(c); err != nil {
+	if err := m.check(c); err != nil {
 		return nil, err
 	}
-	if err := c.Validate(); err != nil {
-		return nil, fmt.Errorf("%s: %w", m.Name, err)
-	}
 	return m.run(ctx, e, images, c, o)
+}
+
+// SearchFolder is [Method.Search] on the images of a folder in ImageNet's layout, by methods that search a space for them.
+func (m Method) SearchFolder(ctx context.Context, e *engine.Engine, images *datasets.ImageFolder, c Config, o search.Options) (*search.Result, error) {
+	if err := m.check(c); err != nil {
+		return nil, err
+	}
+	if m.folder == nil {
+		return nil, fmt.Errorf("%s: searches on CIFAR, not on folders of images", m.Name)
+	}
+	return m.folder(ctx, e, images, c, o)
+}
+
+// check refuses what is no configuration of the method.
+func (m Method) check(c Config) error {
+	base, err := m.Base(c)
+	if err != nil {
+		return err
+	}
+	if err := c.Validate(); err != nil {
+		return fmt.Errorf("%s: %w", m.Name, err)
+	}
+	if !slices.Contains(m.Spaces, base.Space) {
+		return fmt.Errorf("%s: config: space: expected one of %s, got %q", m.Name, strings.Join(m.Spaces, ", "), base.Space)
+	}
+	return nil
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/fairdarts"
 	"github.com/gonas/gonas/nas/search"
+	"github.com/gonas/gonas/nas/space"
 )
 
 func images(t *testing.T) *datasets.Images {
@@ -85,7 +86,9 @@ func TestEveryMethod(t *testing.T) {
 			assert.Equal(t, marshal(t, whole), marshal(t, again), "the same seed gives the same result")
 			other, err := run(t.Context(), 4, search.Options{})
 			require.NoError(t, err)
-			assert.NotEqual(t, marshal(t, whole.History), marshal(t, other.History), "another seed gives another result")
+			whole.Seed, other.Seed = 0, 0
+			assert.NotEqual(t, marshal(t, whole), marshal(t, other), "another seed gives another result")
+			whole.Seed = 3
 
 			resumed, straight := t.TempDir(), t.TempDir()
 			_, err = run(t.Context(), 3, search.Options{Dir: straight})
@@ -119,15 +122,40 @@ func checkResult(t *testing.T, m nas.Method, c nas.Config, r *search.Result) {
 	assert.Contains(t, m.Spaces, r.Space)
 	assert.Equal(t, base.Profile, r.Profile)
 	assert.Equal(t, base.Seed, r.Seed)
+	assert.Equal(t, base.Space, r.Space)
 	assert.Equal(t, base.Epochs*base.StepsPerEpoch, r.Steps)
+	assert.NotEmpty(t, r.DerivedBy)
+	if r.Supernet != nil {
+		checkPaths(t, base, r)
+		return
+	}
 	require.Len(t, r.Epochs, base.Epochs)
 	require.Len(t, r.History, base.Epochs+1)
 	assert.NoError(t, r.Genotype.Validate(r.Primitives))
-	assert.NotEmpty(t, r.DerivedBy)
 	assert.NotEqual(t, marshal(t, r.History[0].Normal), marshal(t, r.History[1].Normal), "the architecture moves")
 	for _, e := range r.Epochs {
 		assert.Greater(t, e.TrainLoss, 0.0)
 		assert.True(t, e.TrainAccuracy >= 0 && e.TrainAccuracy <= 1, e.TrainAccuracy)
+	}
+}
+
+// checkPaths looks at what a search over a single-path space gives.
+func checkPaths(t *testing.T, base *search.Base, r *search.Result) {
+	t.Helper()
+	require.Len(t, r.Supernet.Epochs, base.Epochs)
+	for _, e := range r.Supernet.Epochs {
+		assert.Greater(t, e.TrainLoss, 0.0)
+		assert.True(t, 0 <= e.Lowest && e.Lowest <= e.TrainAccuracy && e.TrainAccuracy <= e.Highest && e.Highest <= 1, e)
+	}
+	p, err := space.LookupPaths(r.Space)
+	require.NoError(t, err)
+	require.NotNil(t, r.Evolution)
+	require.NotEmpty(t, r.Evolution.Front)
+	assert.Contains(t, r.Evolution.Front, r.Evolution.Chosen)
+	assert.NoError(t, r.Evolution.Network.Validate())
+	for _, c := range r.Evolution.Front {
+		_, err := p.Parse(c.Code)
+		assert.NoError(t, err)
 	}
 }
 

@@ -37,8 +37,8 @@ func TrainConfig(profile string) (train.Config, error) {
 }
 
 // TrainNetworkConfig is the recipe for training a published network in a profile, with seed 0. The reduced profiles train
-// a smaller network on smaller images: cells on CIFAR get the profile's size, which changes network, and networks for
-// ImageNet take fewer and smaller images as they are.
+// a smaller network on smaller images: cells on CIFAR get the profile's size, which changes network; other networks
+// stay as they are, on images of the profile's size or, for ImageNet's, on fewer and smaller ones.
 func TrainNetworkConfig(profile string, network *arch.Network) (train.Config, error) {
 	p, err := LookupProfile(profile)
 	if err != nil {
@@ -58,6 +58,14 @@ func TrainNetworkConfig(profile string, network *arch.Network) (train.Config, er
 		cells.Cells, cells.Channels = small.Size.Cells, small.Size.Channels
 		network.Cells = &cells
 		small.Size.Classes = network.Classes
+		return small, nil
+	}
+	if network.Cells == nil && network.Input[0] <= 32 {
+		small, err := TrainConfig(p.Name)
+		if err != nil {
+			return c, err
+		}
+		small.Size = c.Size
 		return small, nil
 	}
 	c.Epochs, c.StepsPerEpoch, c.Batch, c.WarmupEpochs, c.AuxiliaryWeight = 2, 20, 16, 0, 0

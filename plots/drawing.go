@@ -147,6 +147,9 @@ type mark struct {
 	dash       []float64
 	// backdrop may lie under texts.
 	backdrop bool
+	// dots draws a square of side lineWidth around each point instead of joining them. Where squares overlap the
+	// colour is no darker.
+	dots bool
 }
 
 func (m mark) bounds() rect {
@@ -306,6 +309,16 @@ func (d Drawing) draw(c vg.Canvas) {
 	c.Fill(outline(box{rect: rect{0, 0, d.width, d.height}}, at))
 	for _, m := range d.marks {
 		var path vg.Path
+		if m.dots { // a short line of that width each, which makes for the smallest SVG
+			for _, p := range m.points {
+				p = point{math.Round(p.x*10) / 10, math.Round(p.y*10) / 10}
+				path.Move(at(point{p.x - m.lineWidth/2, p.y}))
+				path.Line(at(point{p.x + m.lineWidth/2, p.y}))
+			}
+			pen(m.line, m.lineWidth, nil)
+			c.Stroke(path)
+			continue
+		}
 		path.Move(at(m.points[0]))
 		for _, p := range m.points[1:] {
 			path.Line(at(p))

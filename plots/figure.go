@@ -34,6 +34,14 @@ func exact(v float64) string { return strconv.FormatFloat(v+0, 'g', -1, 64) }
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
+// plural counts things.
+func plural(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
 // Cells draws the cells of a genotype as [Genotype] does; the data are the edges.
 func Cells(g arch.Genotype, title string) (Figure, error) {
 	if len(g.Normal.Edges)+len(g.Reduce.Edges) == 0 {
@@ -285,35 +293,35 @@ const (
 
 // marker draws a series' mark of a radius around p.
 func (d *Drawing) marker(l look, p point, radius float64) {
-	var corners []point
-	turn := func(n int, from, r float64) {
-		for i := range n {
-			a := from + 2*math.Pi*float64(i)/float64(n)
-			corners = append(corners, point{p.x + r*math.Cos(a), p.y + r*math.Sin(a)})
-		}
-	}
+	var outline []point
 	switch l.shape {
 	case square:
-		turn(4, math.Pi/4, 1.25*radius)
+		outline = regular(p, 4, math.Pi/4, 1.25*radius)
 	case triangle:
-		turn(3, -math.Pi/2, 1.3*radius)
+		outline = regular(p, 3, -math.Pi/2, 1.3*radius)
 	case wedge:
-		turn(3, math.Pi/2, 1.3*radius)
+		outline = regular(p, 3, math.Pi/2, 1.3*radius)
 	case diamond:
-		turn(4, 0, 1.3*radius)
+		outline = regular(p, 4, 0, 1.3*radius)
 	default:
-		turn(24, 0, radius)
+		outline = regular(p, 24, 0, radius)
 	}
-	d.marks = append(d.marks, mark{points: append(corners, corners[0]), fill: l.color, line: paper, lineWidth: 0.5})
+	d.marks = append(d.marks, mark{points: outline, fill: l.color, line: paper, lineWidth: 0.5})
+}
+
+// regular is the closed outline of a regular polygon of n corners, the first at an angle, at a distance from p.
+func regular(p point, n int, angle, radius float64) []point {
+	var outline []point
+	for i := range n {
+		a := angle + 2*math.Pi*float64(i)/float64(n)
+		outline = append(outline, point{p.x + radius*math.Cos(a), p.y + radius*math.Sin(a)})
+	}
+	return append(outline, outline[0])
 }
 
 // area draws the area between two lines of equal x.
 func (d *Drawing) area(l look, lower, upper []point) {
-	outline := slices.Clone(upper)
-	for _, p := range slices.Backward(lower) {
-		outline = append(outline, p)
-	}
-	d.marks = append(d.marks, mark{points: append(outline, upper[0]), fill: l.fillOf(), line: paper, lineWidth: thinWidth, backdrop: true})
+	d.marks = append(d.marks, mark{points: ring(lower, upper), fill: l.fillOf(), line: paper, lineWidth: thinWidth, backdrop: true})
 	if !l.striped {
 		return
 	}
@@ -324,6 +332,31 @@ func (d *Drawing) area(l look, lower, upper []point) {
 			d.marks = append(d.marks, mark{points: []point{{x, low - 0.5}, {x, high + 0.5}}, line: l.color, lineWidth: 0.8, backdrop: true})
 		}
 	}
+}
+
+// colorBar draws a scale of colours, from below, with its name above it and numbers to the right.
+func (d *Drawing) colorBar(bar rect, s scale, shade func(share float64) color.NRGBA, name string) {
+	const pieces = 100
+	for i := range pieces {
+		y0, y1 := bar.y1-float64(i+1)*(bar.y1-bar.y0)/pieces, bar.y1-float64(i)*(bar.y1-bar.y0)/pieces
+		c := shade((float64(i) + 0.5) / pieces)
+		d.marks = append(d.marks, mark{points: corners(rect{bar.x0, y0, bar.x1, y1}), fill: c, line: c, lineWidth: 0.3, backdrop: true})
+	}
+	for _, t := range s.ticks {
+		y := bar.y1 - s.share(t)*(bar.y1-bar.y0)
+		d.marks = append(d.marks, mark{points: []point{{bar.x1, y}, {bar.x1 + 2, y}}, line: muted, lineWidth: thinWidth})
+		d.write(point{bar.x1 + tickGap + 1, y + 0.36*tickSize}, 0, ink, digits(tickText(t), tickSize)...)
+	}
+	d.write(point{(bar.x0 + bar.x1) / 2, bar.y0 - 5}, 0.5, ink, run{s: name, size: textSize - 1})
+}
+
+// ring is the closed outline between two lines of ascending x.
+func ring(lower, upper []point) []point {
+	outline := slices.Clone(upper)
+	for _, p := range slices.Backward(lower) {
+		outline = append(outline, p)
+	}
+	return append(outline, upper[0])
 }
 
 // heightAt is the y of a line of ascending x.
@@ -374,8 +407,8 @@ func (d *Drawing) entries(list []entry, x, y, width float64) float64 {
 		toName  = 4
 		line    = 13
 	)
-	name := func(e entry) run { return run{s: e.name, size: size} }
-	wide := func(e entry) float64 { return swatchWidth + toName + name(e).width() }
+	name := func(e entry) []run { return digits(e.name, size) }
+	wide := func(e entry) float64 { return swatchWidth + toName + textWidth(name(e)) }
 	fit := func(list []entry, width float64) (n int, w float64) {
 		n, w = 1, wide(list[0])
 		for n < len(list) && w+between+wide(list[n]) <= width {
@@ -400,7 +433,7 @@ func (d *Drawing) entries(list []entry, x, y, width float64) float64 {
 		at := x - w/2
 		for _, e := range list[:n] {
 			e.draw(d, rect{at, y, at + swatchWidth, y + swatchHeight})
-			d.write(point{at + swatchWidth + toName, y + swatchHeight/2 + 0.36*size}, 0, ink, name(e))
+			d.write(point{at + swatchWidth + toName, y + swatchHeight/2 + 0.36*size}, 0, ink, name(e)...)
 			at += wide(e) + between
 		}
 		list, y = list[n:], y+line

@@ -106,6 +106,11 @@ func sampleFigures(t *testing.T) map[string]Figure {
 		"zero-one-loss": func() (Figure, error) { return ZeroOneLoss(sampleCurves(), "Zero-one loss") },
 		"macs":          func() (Figure, error) { return MACs(samplePanels(), "Accuracy against multiply-adds") },
 		"cells":         func() (Figure, error) { return Cells(sampleGenotype(), "Cells") },
+		"ranking":       func() (Figure, error) { return Ranking(sampleRanking(400, 1, 3, 8), "One-shot against true accuracy") },
+		"histograms":    func() (Figure, error) { return Histograms(sampleSamples(), "One-shot accuracy") },
+		"updates":       func() (Figure, error) { return UpdateCounts(sampleUpdates(19, 6, 12000), nil, "Updates by choice") },
+		"ranges":        func() (Figure, error) { return AccuracyRanges(sampleAccuracies(30), "Training accuracy of paths") },
+		"pareto":        func() (Figure, error) { return Pareto(sampleEvolution(12, 20), "First fronts of a search") },
 	} {
 		f, err := draw()
 		require.NoError(t, err, name)

@@ -415,17 +415,7 @@ func Alphas(w FinalWeights, title string) (Figure, error) {
 	}
 	// The scale of colours.
 	bar := rect{left + 2*width + gapX + 8, mapTop, left + 2*width + gapX + 8 + barWidth, bottom}
-	for i := range 100 {
-		y0, y1 := bar.y1-float64(i+1)*(bar.y1-bar.y0)/100, bar.y1-float64(i)*(bar.y1-bar.y0)/100
-		c := heat((float64(i) + 0.5) / 100)
-		d.marks = append(d.marks, mark{points: corners(rect{bar.x0, y0, bar.x1, y1}), fill: c, line: c, lineWidth: 0.3, backdrop: true})
-	}
-	for _, t := range value.ticks {
-		y := bar.y1 - value.share(t)*(bar.y1-bar.y0)
-		d.marks = append(d.marks, mark{points: []point{{bar.x1, y}, {bar.x1 + 2, y}}, line: muted, lineWidth: thinWidth})
-		d.write(point{bar.x1 + tickGap + 1, y + 0.36*tickSize}, 0, ink, digits(tickText(t), tickSize)...)
-	}
-	d.write(point{(bar.x0 + bar.x1) / 2, bar.y0 - 5}, 0.5, ink, run{s: "weight", size: textSize - 1})
+	d.colorBar(bar, value, heat, "weight")
 	// Histograms.
 	histTop := bottom + 14
 	y := roundScale(0, float64(most), 3, true)

@@ -48,14 +48,19 @@ var plotFigures = []struct {
 	name, help string
 	draw       func(plotSource) ([]namedFigure, error)
 }{
-	{"sigmoids", "weight of every operation over the epochs, edge by edge, of searches with sigmoids (FairDARTS)", eachSearch(drawSigmoids)},
-	{"softmax", "the same of searches with a softmax (DARTS)", eachSearch(drawSoftmax)},
-	{"alphas", "final weights: heat map of edges and operations, and histogram", eachSearch(drawAlphas)},
-	{"dominant", "on how many edges each operation is the strongest, over the epochs", eachSearch(drawDominant)},
+	{"sigmoids", "weight of every operation over the epochs, edge by edge, of searches with sigmoids (FairDARTS)", eachSearch(overCells(drawSigmoids))},
+	{"softmax", "the same of searches with a softmax (DARTS)", eachSearch(overCells(drawSoftmax))},
+	{"alphas", "final weights: heat map of edges and operations, and histogram", eachSearch(overCells(drawAlphas))},
+	{"dominant", "on how many edges each operation is the strongest, over the epochs", eachSearch(overCells(drawDominant))},
 	{"skips", "skip connections over seeds, DARTS beside FairDARTS", drawSkips},
 	{"zero-one-loss", "FairDARTS's zero-one loss in both forms, and its gradient", drawZeroOneLoss},
 	{"macs", "accuracy against multiply-adds: what was trained here, and FairDARTS's table", drawMACs},
-	{"cells", "graphs of the cells that a search found", eachSearch(drawCells)},
+	{"cells", "graphs of the cells that a search found", eachSearch(overCells(drawCells))},
+	{"ranking", "true accuracy over one-shot accuracy of the networks that a supernet ranked (FairNAS's figure 1)", eachSeed("ranking", "Ranking", hasRanking, drawRanking)},
+	{"histograms", "one-shot accuracies of those networks", eachSeed("histograms", "One-shot accuracy", hasRanking, drawHistograms)},
+	{"updates", "how often each block of a supernet was trained, beside what uniform draws would give", eachSeed("updates", "Updates of the blocks", isSupernet, drawUpdates)},
+	{"ranges", "training accuracy of a supernet's paths over the epochs, mean and range", eachSeed("ranges", "Training accuracy of paths", isSupernet, drawRanges)},
+	{"pareto", "first fronts over the generations of an evolutionary search", eachSearch(drawPareto)},
 }
 
 // noData is why a folder has nothing to draw a figure from.
@@ -180,8 +185,8 @@ func openPlotSource(dir string) (plotSource, error) {
 		return s, fmt.Errorf("plot --from: %w", err)
 	}
 	// Only an evidence folder has folders of runs; only a run's has a result.
-	if r, err := evidence.ReadResult(dir); err == nil && len(r.Primitives) > 0 {
-		if len(r.History) == 0 {
+	if r, err := evidence.ReadResult(dir); err == nil && (len(r.Primitives) > 0 || r.Supernet != nil) {
+		if len(r.History) == 0 && r.Supernet == nil {
 			return s, fmt.Errorf("%s: history: expected the parameters of every epoch, found none", filepath.Join(dir, evidence.ResultFile))
 		}
 		s.profile, s.searches = r.Profile, []plotSearch{{result: r}}
@@ -267,7 +272,7 @@ func (s *plotSource) only(name string) error {
 var labelNames = map[string]string{
 	extract.LabelDARTS: "DARTS", extract.LabelFairDARTS: "FairDARTS", extract.LabelFairDARTSNo01: "FairDARTS without zero-one loss",
 	extract.LabelFairDARTSL1: "FairDARTS with L1 loss", extract.LabelFairDARTSWeight1: "FairDARTS with loss weight 1", extract.LabelDARTSNoise: "DARTS with noise on skips",
-	extract.LabelRandom: "random",
+	extract.LabelRandom: "random", extract.LabelFairNAS: "FairNAS, strict fairness", extract.LabelFairNASUniform: "FairNAS's supernet, uniform sampling",
 }
 
 func labelName(label string) string {
@@ -319,6 +324,16 @@ func eachSearch(draw func(plotSearch) (stem string, f plots.Figure, err error)) 
 			return nil, why
 		}
 		return out, nil
+	}
+}
+
+// overCells is a figure of searches over cells.
+func overCells(draw func(plotSearch) (string, plots.Figure, error)) func(plotSearch) (string, plots.Figure, error) {
+	return func(p plotSearch) (string, plots.Figure, error) {
+		if p.result.Supernet != nil {
+			return "", plots.Figure{}, noData("expected a search over cells, found only searches over supernets of paths")
+		}
+		return draw(p)
 	}
 }
 

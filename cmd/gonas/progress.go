@@ -89,8 +89,16 @@ func showProgress(w io.Writer, epoch func(search.EpochStats) string) search.List
 			}
 		case search.EventEpoch:
 			if !bar.isTTY {
-				fmt.Fprintf(w, "epoch %d/%d: %s; %s\n", e.Epoch, e.Epochs, epoch(*e.Stats), time.Since(began).Round(100*time.Millisecond))
+				text := epoch(*e.Stats)
+				if p := e.Paths; p != nil {
+					text = fmt.Sprintf("loss %.4f, accuracy %.3f of a path, %.3f to %.3f", p.TrainLoss, p.TrainAccuracy, p.Lowest, p.Highest)
+				}
+				fmt.Fprintf(w, "epoch %d/%d: %s; %s\n", e.Epoch, e.Epochs, text, time.Since(began).Round(100*time.Millisecond))
 			}
+		case search.EventMeasure:
+			bar.show(fmt.Sprintf("measuring paths, generation %d/%d", e.Epoch, e.Epochs), int64(e.Step), int64(e.Steps), func() string {
+				return fmt.Sprintf("generation %d/%d: %d of %d paths measured; %s", e.Epoch, e.Epochs, e.Step, e.Steps, time.Since(began).Round(100*time.Millisecond))
+			})
 		case search.EventEnd:
 			bar.end()
 		}

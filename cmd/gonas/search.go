@@ -14,16 +14,19 @@ import (
 	"github.com/gonas/gonas/nas"
 	"github.com/gonas/gonas/nas/arch"
 	"github.com/gonas/gonas/nas/engine"
+	"github.com/gonas/gonas/nas/fairnas"
 	"github.com/gonas/gonas/nas/nn"
+	"github.com/gonas/gonas/nas/rank"
 	"github.com/gonas/gonas/nas/search"
+	"github.com/gonas/gonas/nas/space"
 	"github.com/gonas/gonas/repro/evidence"
 	"github.com/gonas/gonas/repro/runfolder"
 )
 
 type searchCmd struct {
 	Method      string  `arg:"" optional:"" help:"One of ${methods}."`
-	Space       string  `help:"Search space (default: the method's first)." placeholder:"NAME"`
-	Data        string  `help:"Folder with CIFAR-10 (default: the part of it inside this binary)." placeholder:"DIR"`
+	Space       string  `help:"Search space (default: the profile's)." placeholder:"NAME"`
+	Data        string  `help:"Folder with CIFAR-10 (default: the part of it inside this binary); for the space fairnas one with images in ImageNet's layout." placeholder:"DIR"`
 	Profile     string  `help:"One of ${profiles} (default: quick)." placeholder:"NAME"`
 	Seed        *uint64 `help:"Seed of weights, data split and batches (default: 0)." placeholder:"N"`
 	Config      string  `help:"JSON file with fields of the configuration to set, as in config.json's \"config\"." placeholder:"FILE"`
@@ -65,13 +68,7 @@ func (c searchCmd) Run(a *app) error {
 
 // settings puts together what a new run does.
 func (c searchCmd) settings(method nas.Method) (nas.Config, runConfig, error) {
-	s := runConfig{Command: searchCommand, Method: method.Name, Space: c.Space, Profile: c.Profile}
-	if s.Space == "" {
-		s.Space = method.Spaces[0]
-	}
-	if !slices.Contains(method.Spaces, s.Space) {
-		return nil, s, fmt.Errorf("--space %s: %s searches %s", s.Space, method.Name, strings.Join(method.Spaces, ", "))
-	}
+	s := runConfig{Command: searchCommand, Method: method.Name, Profile: c.Profile}
 	if s.Profile == "" {
 		s.Profile = nas.Quick
 	}
@@ -90,6 +87,12 @@ func (c searchCmd) settings(method nas.Method) (nas.Config, runConfig, error) {
 	base, err := method.Base(config)
 	if err != nil {
 		return nil, s, err
+	}
+	if c.Space != "" {
+		if !slices.Contains(method.Spaces, c.Space) {
+			return nil, s, fmt.Errorf("--space %s: %s searches %s", c.Space, method.Name, strings.Join(method.Spaces, ", "))
+		}
+		base.Space = c.Space
 	}
 	if c.Config != "" {
 		text, err := os.ReadFile(c.Config)
@@ -123,6 +126,12 @@ func (c searchCmd) settings(method nas.Method) (nas.Config, runConfig, error) {
 			err = fmt.Errorf("%s: %w", c.Config, err)
 		}
 		return nil, s, err
+	}
+	if s.Space = base.Space; s.Space == space.FairNASName {
+		if c.Data == "" {
+			return nil, s, fmt.Errorf("search: space %s needs --data DIR with images in ImageNet's layout: DIR/train/CLASS/*.JPEG", s.Space)
+		}
+		s.Data.Name = imageFolderData
 	}
 	s.Config, err = json.Marshal(config)
 	return config, s, err
@@ -174,15 +183,33 @@ func (c searchCmd) run(a *app, f *folder, method nas.Method, config nas.Config, 
 	if err != nil {
 		return err
 	}
-	images, _, err := datasets.Load(settings.Data.Name, settings.Data.Dir)
-	if err != nil {
-		return err
+	var files []datasets.FileSum
+	var name string
+	var n int
+	var do func(*engine.Engine, search.Options) (*search.Result, error)
+	if settings.Data.Name == imageFolderData {
+		images, err := datasets.OpenImageFolder(settings.Data.Dir, "train")
+		if err != nil {
+			return err
+		}
+		name, n = images.Name, images.Len()
+		do = func(e *engine.Engine, o search.Options) (*search.Result, error) {
+			return method.SearchFolder(a.ctx, e, images, config, o)
+		}
+	} else {
+		images, _, err := datasets.Load(settings.Data.Name, settings.Data.Dir)
+		if err != nil {
+			return err
+		}
+		name, n, files = images.Name, images.N, images.Files
+		do = func(e *engine.Engine, o search.Options) (*search.Result, error) {
+			return method.Search(a.ctx, e, images, config, o)
+		}
 	}
-	fmt.Fprintf(a.stderr, "%s on %s (%d images), profile %s, seed %d, in %s\n", method.Name, images.Name, images.N, settings.Profile, base.Seed, f.dir)
+	fmt.Fprintf(a.stderr, "%s on %s (%d images), space %s, profile %s, seed %d, in %s\n", method.Name, name, n, settings.Space, settings.Profile, base.Seed, f.dir)
 	var result *search.Result
-	err = f.work(a, settings, base.Seed, images.Files, func(e *engine.Engine, log search.Listener) (save func() error, err error) {
-		result, err = method.Search(a.ctx, e, images, config, search.Options{Dir: f.dir,
-			Listeners: []search.Listener{log, showProgress(a.stderr, searchEpoch)}})
+	err = f.work(a, settings, base.Seed, files, func(e *engine.Engine, log search.Listener) (save func() error, err error) {
+		result, err = do(e, search.Options{Dir: f.dir, Listeners: []search.Listener{log, showProgress(a.stderr, searchEpoch)}})
 		return func() error { return evidence.WriteResult(f.dir, *result) }, err
 	})
 	if err != nil {
@@ -193,6 +220,9 @@ func (c searchCmd) run(a *app, f *folder, method nas.Method, config nas.Config, 
 
 // report prints what was found.
 func (c searchCmd) report(a *app, f *folder, r *search.Result) error {
+	if r.Supernet != nil {
+		return c.reportPaths(a, f, r)
+	}
 	skipsNormal, skipsReduce := r.Genotype.Normal.Count(nn.SkipConnect), r.Genotype.Reduce.Count(nn.SkipConnect)
 	if c.JSON {
 		return writeJSON(a.stdout, struct {
@@ -212,6 +242,55 @@ func (c searchCmd) report(a *app, f *folder, r *search.Result) error {
 	_, err := fmt.Fprintf(a.stdout, "derived by %s after %d steps; skip connections: %d normal, %d reduce\nrun folder: %s\n",
 		r.DerivedBy, r.Steps, skipsNormal, skipsReduce, f.dir)
 	return err
+}
+
+// reportPaths prints what came of a single-path supernet.
+func (c searchCmd) reportPaths(a *app, f *folder, r *search.Result) error {
+	if c.JSON {
+		return writeJSON(a.stdout, struct {
+			Dir string `json:"dir"`
+			*search.Result
+		}{f.dir, r})
+	}
+	if k := r.Ranking; k != nil {
+		fmt.Fprintf(a.stdout, "one-shot accuracy of %d networks: %s untrained, %s trained\n", len(k.Codes), accuracyRange(k.Untrained), accuracyRange(k.Trained))
+		truth, err := fairnas.TrueAccuracies(k.Codes)
+		if err != nil {
+			return err
+		}
+		for _, of := range []struct {
+			name     string
+			accuracy []float64
+		}{{"untrained", k.Untrained}, {"trained", k.Trained}} {
+			tau, err := rank.TauB(of.accuracy, truth)
+			if err != nil {
+				return err
+			}
+			i, err := rank.TauBInterval(of.accuracy, truth, 0.95, 1000, r.Seed)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(a.stdout, "Kendall's tau-b with their true accuracy, %s: %.3f, 95 %% interval %.3f to %.3f\n", of.name, tau, i.Low, i.High)
+		}
+	}
+	if v := r.Evolution; v != nil {
+		fmt.Fprintf(a.stdout, "%d paths measured in %d generations; the first front, * chosen:\n", v.Evaluations, len(v.Generations))
+		fmt.Fprintf(a.stdout, "  %-*s  accuracy  multiply-adds  parameters\n", len(v.Chosen.Code), "code")
+		for _, p := range v.Front {
+			mark := " "
+			if p == v.Chosen {
+				mark = "*"
+			}
+			fmt.Fprintf(a.stdout, "%s %s  %8.4f  %13d  %10d\n", mark, p.Code, p.Accuracy, p.MACs, p.Params)
+		}
+		fmt.Fprintf(a.stdout, "the chosen network is in %s/%s: gonas train %[1]s\n", f.dir, evidence.NetworkFile)
+	}
+	_, err := fmt.Fprintf(a.stdout, "%d steps, sampling %s; run folder: %s\n", r.Steps, r.Supernet.Sampling, f.dir)
+	return err
+}
+
+func accuracyRange(v []float64) string {
+	return fmt.Sprintf("%.3f to %.3f", slices.Min(v), slices.Max(v))
 }
 
 // printGenotype writes both cells for people.

@@ -24,7 +24,7 @@ import (
 )
 
 type trainCmd struct {
-	Arch        string  `arg:"" optional:"" help:"Network of the zoo, JSON file of a genotype, the run folder of a search, or \"random\" for one drawn by the seed."`
+	Arch        string  `arg:"" optional:"" help:"Network of the zoo, JSON file of a genotype or network, the run folder of a search, or \"random\" for one drawn by the seed."`
 	Data        string  `help:"Folder with CIFAR-10 (default: the part of it inside this binary); for networks of 224 pixels one with images in ImageNet's layout." placeholder:"DIR"`
 	Profile     string  `help:"One of ${profiles} (default: quick)." placeholder:"NAME"`
 	Seed        *uint64 `help:"Seed of weights and batches, and of the draw of \"random\" (default: 0)." placeholder:"N"`
@@ -81,7 +81,7 @@ func (c trainCmd) settings() (train.Config, runConfig, error) {
 	}
 	config, err := nas.TrainConfig(s.Profile)
 	if network != nil {
-		s.Network, s.Name = network, c.Arch
+		s.Network, s.Name = network, strings.TrimSuffix(filepath.Base(c.Arch), ".json")
 		if config, err = nas.TrainNetworkConfig(s.Profile, network); err == nil {
 			s.Data.Name, err = imageData(c.Data, network, s.Data.Name)
 		}
@@ -143,14 +143,34 @@ func (c trainCmd) settings() (train.Config, runConfig, error) {
 	return config, s, err
 }
 
-// network is the network of the zoo that the command line names; nil where it names a genotype, whose network has the
+// network is the network of the zoo, of a file or of a search's run folder that the command line names; nil where it names
+// a genotype, whose network has the
 // profile's size.
 func (c trainCmd) network() (*arch.Network, error) {
 	if c.Arch == randomArch {
 		return nil, nil
 	}
-	if _, err := os.Stat(c.Arch); err == nil {
-		return nil, nil
+	if info, err := os.Stat(c.Arch); err == nil {
+		path := c.Arch
+		if info.IsDir() {
+			path = filepath.Join(c.Arch, evidence.NetworkFile)
+		}
+		text, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		var kind map[string]json.RawMessage
+		if json.Unmarshal(text, &kind) != nil || kind["input"] == nil {
+			return nil, nil // perhaps a genotype
+		}
+		a, err := arch.ReadNetwork(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		return &a, nil
 	}
 	n, err := zoo.Get(c.Arch)
 	if err != nil {

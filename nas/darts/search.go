@@ -23,7 +23,7 @@ type Config struct {
 // 0.025 to 0.001 by a cosine, momentum 0.9, decay 3e-4, clip 5; Adam 3e-4 with betas 0.5 and 0.999, decay 1e-3.
 func DefaultConfig() Config {
 	return Config{search.Config{
-		Base:       search.Base{Profile: "paper", Image: 32, Epochs: 50, Batch: 64, Granularity: nn.Edge.String()},
+		Base:       search.Base{Profile: "paper", Space: search.CellSpace, Image: 32, Epochs: 50, Batch: 64, Granularity: nn.Edge.String()},
 		Size:       space.Size{Cells: 8, Channels: 16, Classes: 10, InputChannels: 3},
 		Primitives: space.DARTSPrimitives,
 		Weights:    search.WeightsConfig{LearningRate: 0.025, LearningRateMin: 0.001, Momentum: 0.9, WeightDecay: 3e-4, Clip: 5},

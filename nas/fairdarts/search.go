@@ -35,7 +35,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Config: search.Config{
-			Base:       search.Base{Profile: "paper", Image: 32, Epochs: 50, Batch: 128, Granularity: nn.Edge.String()},
+			Base:       search.Base{Profile: "paper", Space: search.CellSpace, Image: 32, Epochs: 50, Batch: 128, Granularity: nn.Edge.String()},
 			Size:       space.Size{Cells: 8, Channels: 16, Classes: 10, InputChannels: 3},
 			Primitives: space.FairDARTSPrimitives,
 			Weights:    search.WeightsConfig{LearningRate: 0.005, LearningRateMin: 0.001, Momentum: 0.9, WeightDecay: 3e-4, Clip: 5},

@@ -36,10 +36,15 @@ type NoiseConfig struct {
 	Epochs int `json:"epochs"`
 }
 
+// CellSpace is the space of DARTS's cells.
+const CellSpace = "S0"
+
 // Base is what every search needs.
 type Base struct {
 	Profile string `json:"profile"`
 	Seed    uint64 `json:"seed"`
+	// Space is S0 for a search over cells, or one of space.PathSpaces.
+	Space string `json:"space"`
 	// Image is the side of the images in pixels; larger ones are halved until they fit.
 	Image  int `json:"image"`
 	Epochs int `json:"epochs"`
@@ -86,6 +91,9 @@ func (c Config) Validate() error {
 	}
 	if err := c.Base.Validate(); err != nil {
 		return err
+	}
+	if c.Space != CellSpace {
+		return fmt.Errorf("config: space: expected %s, got %q", CellSpace, c.Space)
 	}
 	for _, f := range []struct {
 		name  string

@@ -26,7 +26,9 @@ const (
 	EventStep       = "step"
 	EventEpoch      = "epoch"
 	EventCheckpoint = "checkpoint"
-	EventEnd        = "end"
+	// EventMeasure says how many paths of a supernet are measured: Step of Steps, in generation Epoch of Epochs.
+	EventMeasure = "measure"
+	EventEnd     = "end"
 )
 
 // Event tells a listener how far a run is.
@@ -166,7 +168,7 @@ func newLoop(e *engine.Engine, images *datasets.Images, c Config, m Method, o Op
 	}
 	l.weightsOpt = e.NewOptimizer(engine.SGD{Momentum: c.Weights.Momentum, WeightDecay: c.Weights.WeightDecay}, c.Weights.Clip)
 	l.archOpt = e.NewOptimizer(engine.Adam{Beta1: c.Arch.Beta1, Beta2: c.Arch.Beta2, Epsilon: 1e-8, WeightDecay: c.Arch.WeightDecay}, 0)
-	l.result = &Result{Method: m.Name, Space: "S0", Profile: c.Profile, Seed: c.Seed, Primitives: c.Primitives}
+	l.result = &Result{Method: m.Name, Space: c.Space, Profile: c.Profile, Seed: c.Seed, Primitives: c.Primitives}
 	first, err := l.snapshot(0)
 	if err != nil {
 		return nil, err
@@ -245,7 +247,7 @@ func (l *loop) epoch(ctx context.Context, pre [2]*datasets.Prefetcher) error {
 }
 
 // batch brings the next one to the device.
-func batch(ctx context.Context, p *datasets.Prefetcher, b *datasets.Batches) (x, y *tensors.Tensor, err error) {
+func batch(ctx context.Context, p *datasets.Prefetcher, b datasets.BatchSource) (x, y *tensors.Tensor, err error) {
 	next, err := p.Next()
 	if err != nil {
 		if ctx.Err() != nil {

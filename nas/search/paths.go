@@ -95,8 +95,6 @@ func Sample(sampling string, choices []int, random *rand.Rand) []Update {
 // PathsConfig is what every search over a single-path space needs. A method's own configuration embeds it.
 type PathsConfig struct {
 	Base
-	// Space is one of space.PathSpaces.
-	Space string `json:"space"`
 	// Sampling is one of [Samplings].
 	Sampling string        `json:"sampling"`
 	Weights  WeightsConfig `json:"weights"`
@@ -166,16 +164,81 @@ type Supernet struct {
 	options   Options
 	model     *engine.Model
 	optimizer *engine.Optimizer
-	train     *datasets.Batches
+	data      PathsData
 	steps     int
-	// recalibrate and measure are pixels [images, height, width, channels] and labels.
-	recalibrate, measure pixels
-	epochsDone           int
+	// recalibrate are the images that batch norm is recalibrated on, as one batch.
+	recalibrate *datasets.Batch
+	epochsDone  int
 }
 
-type pixels struct {
-	x []float32
-	y []int32
+// PathsData is what a supernet is trained and its paths are measured on.
+type PathsData struct {
+	// Train is augmented and in an order of its own each epoch.
+	Train datasets.BatchSource
+	// Recalibrate has one batch, Measure any number of them: training images and held-out ones as they are in evaluation.
+	Recalibrate, Measure datasets.BatchSource
+}
+
+// ImageData makes batches of images for a configuration.
+func (c PathsConfig) ImageData(images *datasets.Images) (d PathsData, err error) {
+	small, err := images.Resize(c.Image)
+	if err != nil {
+		return d, err
+	}
+	augment := datasets.DARTSAugment(c.Image)
+	augment.Cutout = 0
+	return c.split(small.N, func(indices []int, size int, train bool) (datasets.BatchSource, error) {
+		b := datasets.BatchConfig{BatchSize: size, Indices: indices, Seed: c.Seed*2 + 1, Augment: datasets.EvalTransform()}
+		if train {
+			b.Augment, b.Shuffle, b.DropLast = augment, true, true
+		}
+		return datasets.NewBatches(small, b)
+	})
+}
+
+// FolderData makes batches of a folder of ImageNet's layout.
+func (c PathsConfig) FolderData(folder *datasets.ImageFolder) (PathsData, error) {
+	augment := datasets.ImageNetTrain()
+	augment.Size = c.Image
+	return c.split(folder.Len(), func(indices []int, size int, train bool) (datasets.BatchSource, error) {
+		b := datasets.ImageBatchConfig{BatchSize: size, Indices: indices, Seed: c.Seed*2 + 1, Transform: datasets.ImageNetEvalAt(c.Image)}
+		if train {
+			b.Transform, b.Shuffle, b.DropLast = augment, true, true
+		}
+		return datasets.NewImageBatches(folder, b)
+	})
+}
+
+// split makes the batches of n images.
+func (c PathsConfig) split(n int, batches func(indices []int, size int, train bool) (datasets.BatchSource, error)) (d PathsData, err error) {
+	if err := c.Validate(); err != nil {
+		return d, err
+	}
+	trainPart, holdout, err := datasets.SearchSplit(n, c.Seed, 1-c.Holdout)
+	if err != nil {
+		return d, err
+	}
+	measure := c.Measure
+	if measure == 0 {
+		measure = len(holdout)
+	}
+	for _, f := range []struct {
+		name           string
+		wanted, images int
+	}{{"recalibrate", c.Recalibrate, len(trainPart)}, {"measure", measure, len(holdout)}} {
+		if f.wanted > f.images {
+			return d, fmt.Errorf("config: %s: expected at most the %d images that there are, got %d", f.name, f.images, f.wanted)
+		}
+	}
+	if d.Train, err = batches(trainPart, c.Batch, true); err != nil {
+		return d, err
+	}
+	if d.Recalibrate, err = batches(trainPart[:c.Recalibrate], c.Recalibrate, false); err != nil {
+		return d, err
+	}
+	behind := min(max(measureBatch-c.Recalibrate, c.Recalibrate), measure)
+	d.Measure, err = batches(holdout[:measure], behind, false)
+	return d, err
 }
 
 // pathsRecord is what a checkpoint holds beside tensors.
@@ -187,9 +250,9 @@ type pathsRecord struct {
 	Updates    int         `json:"optimizer_steps"`
 }
 
-// NewSupernet makes a supernet of images, untrained, or as the folder's checkpoint left it.
-func NewSupernet(e *engine.Engine, images *datasets.Images, method string, c PathsConfig, o Options) (*Supernet, error) {
-	s, err := newSupernet(e, images, method, c, o)
+// NewSupernet makes a supernet for the data, untrained, or as the folder's checkpoint left it.
+func NewSupernet(e *engine.Engine, d PathsData, method string, c PathsConfig, o Options) (*Supernet, error) {
+	s, err := newSupernet(e, d, method, c, o)
 	if err == nil {
 		err = s.resume()
 	}
@@ -199,7 +262,7 @@ func NewSupernet(e *engine.Engine, images *datasets.Images, method string, c Pat
 	return s, nil
 }
 
-func newSupernet(e *engine.Engine, images *datasets.Images, method string, c PathsConfig, o Options) (*Supernet, error) {
+func newSupernet(e *engine.Engine, d PathsData, method string, c PathsConfig, o Options) (*Supernet, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
@@ -207,35 +270,20 @@ func newSupernet(e *engine.Engine, images *datasets.Images, method string, c Pat
 	if err != nil {
 		return nil, err
 	}
-	small, err := images.Resize(c.Image)
-	if err != nil {
-		return nil, err
+	shape := d.Train.Shape()
+	if shape[1] != c.Image || shape[3] != paths.Shared.Input[2] {
+		return nil, fmt.Errorf("data: images of %v, the configuration takes %d pixels and the space %d channels", shape[1:], c.Image, paths.Shared.Input[2])
 	}
-	s := &Supernet{Space: paths.Resized(c.Image, images.Classes), Result: PathsResult{Sampling: c.Sampling}, config: c, method: method, options: o}
+	s := &Supernet{Space: paths.Resized(c.Image, d.Train.Classes()), Result: PathsResult{Sampling: c.Sampling}, config: c, method: method, options: o, data: d}
 	if n := s.Space.Choices(); c.Sampling == Strict && slices.Min(n) != slices.Max(n) {
 		return nil, fmt.Errorf("config: space: strict fairness needs as many choices in every layer, %s has %v", c.Space, n)
 	}
-	trainPart, holdout, err := datasets.SearchSplit(small.N, c.Seed, 1-c.Holdout)
-	if err != nil {
-		return nil, err
-	}
-	augment := datasets.DARTSAugment(c.Image)
-	augment.Cutout = 0
-	if s.train, err = datasets.NewBatches(small, datasets.BatchConfig{BatchSize: c.Batch, Indices: trainPart, Seed: c.Seed*2 + 1,
-		Augment: augment, Shuffle: true, DropLast: true}); err != nil {
-		return nil, err
-	}
 	if s.steps = c.StepsPerEpoch; s.steps == 0 {
-		s.steps = s.train.Steps()
+		s.steps = d.Train.Steps()
 	}
-	if s.recalibrate, err = take(small, trainPart, c.Recalibrate, "recalibrate"); err != nil {
-		return nil, err
-	}
-	measure := c.Measure
-	if measure == 0 {
-		measure = len(holdout)
-	}
-	if s.measure, err = take(small, holdout, measure, "measure"); err != nil {
+	pre := datasets.NewPrefetcher(context.Background(), d.Recalibrate, datasets.PrefetchConfig{})
+	defer pre.Close()
+	if s.recalibrate, err = pre.Next(); err != nil {
 		return nil, err
 	}
 	root, err := s.Space.Supernet()
@@ -256,21 +304,7 @@ func newSupernet(e *engine.Engine, images *datasets.Images, method string, c Pat
 		s.Result.Updates = append(s.Result.Updates, make([]int, n))
 	}
 	s.optimizer = e.NewOptimizer(engine.SGD{Momentum: c.Weights.Momentum, WeightDecay: c.Weights.WeightDecay}, c.Weights.Clip)
-	return s, s.model.Trace(nn.Mode{Train: true}, shapes.Make(dtypes.Float32, c.Batch, c.Image, c.Image, images.Channels))
-}
-
-// take are the first n images of the indices, as they are in evaluation.
-func take(images *datasets.Images, indices []int, n int, field string) (pixels, error) {
-	var p pixels
-	if n > len(indices) {
-		return p, fmt.Errorf("config: %s: expected at most the %d images that there are, got %d", field, len(indices), n)
-	}
-	b, err := datasets.NewBatches(images, datasets.BatchConfig{BatchSize: n, Indices: indices[:n], Augment: datasets.EvalTransform()})
-	if err != nil {
-		return p, err
-	}
-	p.x, p.y = b.At(0, 0)
-	return p, nil
+	return s, s.model.Trace(nn.Mode{Train: true}, shapes.Make(dtypes.Float32, c.Batch, c.Image, c.Image, shape[3]))
 }
 
 // TrainObjective is the network of an update: images and labels to the sum of the paths' mean cross entropies, then
@@ -316,7 +350,7 @@ func (s *Supernet) Train(ctx context.Context) error {
 	s.emit(Event{Kind: EventStart, Epoch: s.epochsDone})
 	at := s.epochsDone * s.steps
 	if s.epochsDone < s.config.Epochs {
-		pre := datasets.NewPrefetcher(ctx, s.train, datasets.PrefetchConfig{Epoch: at / s.train.Steps(), Step: at % s.train.Steps()})
+		pre := datasets.NewPrefetcher(ctx, s.data.Train, datasets.PrefetchConfig{Epoch: at / s.data.Train.Steps(), Step: at % s.data.Train.Steps()})
 		defer pre.Close()
 		for s.epochsDone < s.config.Epochs {
 			if err := s.epoch(ctx, pre); err != nil {
@@ -343,7 +377,7 @@ func (s *Supernet) epoch(ctx context.Context, pre *datasets.Prefetcher) error {
 		if ctx.Err() != nil {
 			return ErrInterrupted
 		}
-		x, y, err := batch(ctx, pre, s.train)
+		x, y, err := batch(ctx, pre, s.data.Train)
 		if err != nil {
 			return err
 		}
@@ -367,7 +401,8 @@ func (s *Supernet) epoch(ctx context.Context, pre *datasets.Prefetcher) error {
 	stats.TrainAccuracy /= float64(paths)
 	s.epochsDone++
 	s.Result.Epochs = append(s.Result.Epochs, stats)
-	s.emit(Event{Kind: EventEpoch, Epoch: s.epochsDone, Step: s.steps, TrainLoss: stats.TrainLoss, Paths: &stats})
+	s.emit(Event{Kind: EventEpoch, Epoch: s.epochsDone, Step: s.steps, TrainLoss: stats.TrainLoss, Paths: &stats,
+		Stats: &EpochStats{Epoch: stats.Epoch, Steps: s.steps, LearningRate: stats.LearningRate, TrainLoss: stats.TrainLoss, TrainAccuracy: stats.TrainAccuracy}})
 	return s.save()
 }
 
@@ -438,7 +473,7 @@ func (s *Supernet) Measure(ctx context.Context, paths [][]int, done func(int)) (
 			return nil, fmt.Errorf("%s: measuring paths: %w", s.method, err)
 		}
 		for i, k := range chunk {
-			out[k] = correct[i] / float64(len(s.measure.y))
+			out[k] = correct[i] / float64(s.data.Measure.Len())
 		}
 		if done != nil {
 			done(at + len(chunk))
@@ -455,22 +490,26 @@ func (s *Supernet) measureSome(ctx context.Context, paths [][]int) ([]float64, e
 	}
 	p := s.model.Path(root)
 	correct := make([]float64, len(paths))
-	size := len(s.measure.x) / len(s.measure.y)
-	behind := max(measureBatch-c.Recalibrate, c.Recalibrate)
-	behind = min(behind, len(s.measure.y))
-	for at := 0; at < len(s.measure.y); at += behind {
-		if ctx.Err() != nil {
-			return nil, ErrInterrupted
+	pre := datasets.NewPrefetcher(ctx, s.data.Measure, datasets.PrefetchConfig{})
+	defer pre.Close()
+	shape := s.data.Measure.Shape()
+	shape[0] += c.Recalibrate
+	for range s.data.Measure.Steps() {
+		batch, err := pre.Next()
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil, ErrInterrupted
+			}
+			return nil, err
 		}
-		end := min(at+behind, len(s.measure.y))
-		x, y := slices.Concat(s.recalibrate.x, s.measure.x[at*size:end*size]), slices.Concat(s.recalibrate.y, s.measure.y[at:end])
-		// A last part is filled up, for it would compile anew at its own size; no class is -1.
-		for len(y) < c.Recalibrate+behind {
+		// A last batch is filled up, for it would compile anew at its own size; no class is -1.
+		y := slices.Concat(s.recalibrate.Y, batch.Y)
+		for len(y) < shape[0] {
 			y = append(y, -1)
 		}
-		x = append(x, make([]float32, len(y)*size-len(x))...)
-		xt := tensors.FromFlatDataAndDimensions(x, len(y), c.Image, c.Image, size/c.Image/c.Image)
-		yt := tensors.FromFlatDataAndDimensions(y, len(y))
+		x := slices.Concat(s.recalibrate.X, batch.Full(s.data.Measure.Shape()))
+		batch.Release()
+		xt, yt := tensors.FromFlatDataAndDimensions(x, shape[:]...), tensors.FromFlatDataAndDimensions(y, shape[0])
 		outs, err := p.Run(nn.Mode{Recalibrate: c.Recalibrate}, xt, yt)
 		if err != nil {
 			return nil, err

@@ -23,8 +23,8 @@ import (
 
 // tinyPaths makes a configuration that runs in seconds.
 func tinyPaths(sampling string) search.PathsConfig {
-	return search.PathsConfig{Base: search.Base{Profile: "test", Image: 8, Epochs: 3, StepsPerEpoch: 2, Batch: 4, Granularity: "edge"},
-		Space: space.NASBenchMacroName, Sampling: sampling, Weights: search.WeightsConfig{LearningRate: 0.02, Momentum: 0.9, WeightDecay: 4e-5, Clip: 5},
+	return search.PathsConfig{Base: search.Base{Profile: "test", Image: 8, Epochs: 3, StepsPerEpoch: 2, Batch: 4, Granularity: "edge", Space: space.NASBenchMacroName},
+		Sampling: sampling, Weights: search.WeightsConfig{LearningRate: 0.02, Momentum: 0.9, WeightDecay: 4e-5, Clip: 5},
 		Holdout: 0.2, Recalibrate: 8, Measure: 20}
 }
 
@@ -35,6 +35,14 @@ func open(t *testing.T) (*engine.Engine, *datasets.Images) {
 	images, _, err := datasets.Embedded()
 	require.NoError(t, err)
 	return engine.New(b.Backend), images
+}
+
+func newSupernet(e *engine.Engine, images *datasets.Images, c search.PathsConfig, o search.Options) (*search.Supernet, error) {
+	d, err := c.ImageData(images)
+	if err != nil {
+		return nil, err
+	}
+	return search.NewSupernet(e, d, "test", c, o)
 }
 
 func randomPaths(choices []int, n int) [][]int {
@@ -97,7 +105,7 @@ func TestPathsCompileOnce(t *testing.T) {
 	ctx := context.Background()
 	c := tinyPaths(search.Strict)
 	c.Epochs = 1
-	s, err := search.NewSupernet(e, images, "test", c, search.Options{})
+	s, err := newSupernet(e, images, c, search.Options{})
 	require.NoError(t, err)
 	require.NoError(t, s.Train(ctx))
 	kinds := map[arch.Block]bool{}
@@ -117,7 +125,7 @@ func TestPathsCompileOnce(t *testing.T) {
 	assert.LessOrEqual(t, trained, 2*signatures+2+1+ends+1+2*signatures+1)
 
 	c.Epochs, c.StepsPerEpoch = 1, 10
-	again, err := search.NewSupernet(e, images, "test", c, search.Options{})
+	again, err := newSupernet(e, images, c, search.Options{})
 	require.NoError(t, err)
 	require.NoError(t, again.Train(ctx))
 	assert.Equal(t, trained, e.Stats().Executables, "further steps compile nothing")
@@ -194,7 +202,7 @@ func TestMeasure(t *testing.T) {
 	ctx := context.Background()
 	dir := t.TempDir()
 	c := tinyPaths(search.Strict)
-	s, err := search.NewSupernet(e, images, "test", c, search.Options{Dir: dir})
+	s, err := newSupernet(e, images, c, search.Options{Dir: dir})
 	require.NoError(t, err)
 	paths := randomPaths(s.Space.Choices(), 70)
 	before, err := s.Measure(ctx, paths, nil)
@@ -203,7 +211,7 @@ func TestMeasure(t *testing.T) {
 	after, err := s.Measure(ctx, paths, nil)
 	require.NoError(t, err)
 	assert.NotEqual(t, before, after)
-	again, err := search.NewSupernet(e, images, "test", c, search.Options{Dir: dir})
+	again, err := newSupernet(e, images, c, search.Options{Dir: dir})
 	require.NoError(t, err)
 	for i, path := range paths[:5] {
 		alone, err := again.Measure(ctx, [][]int{path}, nil)
@@ -244,18 +252,18 @@ func TestPathsResume(t *testing.T) {
 		t.Run(sampling, func(t *testing.T) {
 			whole, broken := t.TempDir(), t.TempDir()
 			c := tinyPaths(sampling)
-			s, err := search.NewSupernet(e, images, "test", c, search.Options{Dir: whole})
+			s, err := newSupernet(e, images, c, search.Options{Dir: whole})
 			require.NoError(t, err)
 			require.NoError(t, s.Train(context.Background()))
 			ctx, cancel := context.WithCancel(context.Background())
-			b, err := search.NewSupernet(e, images, "test", c, search.Options{Dir: broken, Listeners: []search.Listener{func(e search.Event) {
+			b, err := newSupernet(e, images, c, search.Options{Dir: broken, Listeners: []search.Listener{func(e search.Event) {
 				if e.Kind == search.EventCheckpoint {
 					cancel()
 				}
 			}}})
 			require.NoError(t, err)
 			require.ErrorIs(t, b.Train(ctx), search.ErrInterrupted)
-			b, err = search.NewSupernet(e, images, "test", c, search.Options{Dir: broken})
+			b, err = newSupernet(e, images, c, search.Options{Dir: broken})
 			require.NoError(t, err)
 			require.NoError(t, b.Train(context.Background()))
 			assert.Equal(t, s.Result, b.Result)
@@ -267,7 +275,7 @@ func TestPathsResume(t *testing.T) {
 			assert.Equal(t, files[0], files[1])
 
 			c.Seed++
-			_, err = search.NewSupernet(e, images, "test", c, search.Options{Dir: broken})
+			_, err = newSupernet(e, images, c, search.Options{Dir: broken})
 			assert.ErrorContains(t, err, "another configuration")
 		})
 	}
@@ -287,7 +295,7 @@ func TestPathsConfig(t *testing.T) {
 	} {
 		c := tinyPaths(search.Strict)
 		change(&c)
-		_, err := search.NewSupernet(e, images, "test", c, search.Options{})
+		_, err := newSupernet(e, images, c, search.Options{})
 		assert.ErrorContains(t, err, field)
 	}
 }

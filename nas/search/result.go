@@ -2,7 +2,10 @@
 // its paper adds.
 package search
 
-import "github.com/gonas/gonas/nas/arch"
+import (
+	"github.com/gonas/gonas/nas/arch"
+	"github.com/gonas/gonas/nas/evolve"
+)
 
 // Alphas is one snapshot of the architecture parameters of a cell space.
 type Alphas struct {
@@ -40,13 +43,48 @@ type Result struct {
 	Space      string        `json:"space"`
 	Profile    string        `json:"profile"`
 	Seed       uint64        `json:"seed"`
-	Primitives []string      `json:"primitives"`
-	Genotype   arch.Genotype `json:"genotype"`
-	// DerivedBy names the rule that discretised the final weights.
+	Primitives []string      `json:"primitives,omitempty"`
+	Genotype   arch.Genotype `json:"genotype,omitzero"`
+	// DerivedBy names the rule that discretised the final weights, or chose the network.
 	DerivedBy string       `json:"derived_by"`
-	Epochs    []EpochStats `json:"epochs"`
+	Epochs    []EpochStats `json:"epochs,omitempty"`
 	// History holds a snapshot before the first epoch and one after each epoch.
-	History []Alphas `json:"history"`
-	// Steps is the number of bilevel steps taken.
+	History []Alphas `json:"history,omitempty"`
+	// Steps is the number of steps taken.
 	Steps int `json:"steps"`
+	// Supernet is how a single-path supernet was trained, Ranking and Evolution what was done with it. A search over cells
+	// has none of them, and one of a supernet has neither alphas nor a genotype.
+	Supernet  *PathsResult `json:"supernet,omitempty"`
+	Ranking   *Ranking     `json:"ranking,omitempty"`
+	Evolution *Evolution   `json:"evolution,omitempty"`
+}
+
+// Ranking is what a supernet says of some paths before and after it is trained.
+type Ranking struct {
+	// Codes of the paths.
+	Codes []string `json:"codes"`
+	// Untrained and Trained are their one-shot accuracies, 0 to 1.
+	Untrained []float64 `json:"untrained"`
+	Trained   []float64 `json:"trained"`
+}
+
+// Evolution is an evolutionary search over a supernet's paths.
+type Evolution struct {
+	Objectives  []evolve.Objective `json:"objectives"`
+	Evaluations int                `json:"evaluations"`
+	// Generations are the first fronts after each generation.
+	Generations []evolve.Snapshot `json:"generations"`
+	// Front is the last first front, most accurate first; Chosen is one of it.
+	Front  []Candidate `json:"front"`
+	Chosen Candidate   `json:"chosen"`
+	// Network is the chosen path by itself.
+	Network arch.Network `json:"network"`
+}
+
+// Candidate is a path with its one-shot accuracy (0 to 1), multiply-adds of one image and parameters.
+type Candidate struct {
+	Code     string  `json:"code"`
+	Accuracy float64 `json:"accuracy"`
+	MACs     int64   `json:"macs"`
+	Params   int64   `json:"params"`
 }

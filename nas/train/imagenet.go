@@ -37,10 +37,14 @@ func ImageNetMobileConfig() Config {
 	}
 }
 
-// ConfigFor is the full recipe for an architecture: [DefaultConfig] for cells on CIFAR, the ImageNet ones otherwise.
+// ConfigFor is the full recipe for an architecture: [DefaultConfig] for cells on CIFAR, and without drop-path and auxiliary
+// head for other networks on images of at most 32 pixels; the ImageNet ones otherwise.
 func ConfigFor(a arch.Network) Config {
 	var c Config
 	switch {
+	case a.Cells == nil && a.Input[0] <= 32:
+		c = DefaultConfig()
+		c.Size, c.DropPath, c.AuxiliaryWeight = space.Size{Cells: 1, Channels: 1}, 0, 0
 	case a.Cells == nil:
 		c = ImageNetMobileConfig()
 	case a.Cells.Stem == arch.StemImageNet:

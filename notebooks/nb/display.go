@@ -58,10 +58,17 @@ func show(o output) error {
 	if o.markdown != "" {
 		data.Data[protocol.MIMETextMarkdown] = o.markdown
 	}
+	messages := []*protocol.DisplayData{data}
+	if alt, _ := o.metadata["alt"].(string); alt != "" {
+		// JupyterLab gives a picture no text alternative: a screen reader gets it from here.
+		messages = append(messages, &protocol.DisplayData{Data: map[protocol.MIMEType]any{protocol.MIMETextHTML: unseen(alt)}})
+	}
 	taken := make(chan struct{})
 	// GoNB's own functions wait for ever where the kernel is gone.
 	go func() {
-		gonbui.SendData(data)
+		for _, m := range messages {
+			gonbui.SendData(m)
+		}
 		gonbui.Sync()
 		close(taken)
 	}()
@@ -74,6 +81,11 @@ func show(o output) error {
 	case <-time.After(patience):
 		return fmt.Errorf("show: the notebook did not take an output within %s", patience)
 	}
+}
+
+// unseen is text that is read out and takes no room, in styles that JupyterLab leaves even to what it does not trust.
+func unseen(text string) string {
+	return `<div style="position: absolute; width: 1px; height: 1px; overflow: hidden; clip: rect(0, 0, 0, 0)">` + html.EscapeString(text) + "</div>"
 }
 
 // Drawing is what package plots makes: a plots.Figure or a plots.Drawing.

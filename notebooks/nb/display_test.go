@@ -18,11 +18,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// one runs a cell that shows one thing.
+// one runs a cell that shows one thing; a picture is followed by its text alternative.
 func one(t *testing.T, name string, env ...string) protocol.DisplayData {
 	t.Helper()
 	n := newNotebook(t)
 	got := n.run(t, name, env...)
+	if meta, ok := got[0].Metadata[string(protocol.MIMEImagePNG)].(map[string]any); ok {
+		require.Len(t, got, 2)
+		assert.Equal(t, map[protocol.MIMEType]any{protocol.MIMETextHTML: unseen(meta["alt"].(string))}, got[1].Data)
+		got = got[:1]
+	}
 	require.Len(t, got, 1)
 	assert.Equal(t, 1, n.acknowledged, "the cell must wait until the notebook has its output")
 	assert.NotEmpty(t, got[0].Data[protocol.MIMETextPlain], "text beside the rest")
@@ -51,9 +56,10 @@ func TestImagesInNotebook(t *testing.T) {
 	d := one(t, "images")
 	im, meta := decodePNG(t, d)
 	assert.Equal(t, "2 images of 1×2×1: cat, dog", meta["alt"])
-	assert.Equal(t, im.Bounds().Dx(), meta["width"])
-	// 48 blocks a pixel: two of 48 by 96 in each image, sharp between them.
-	for x, want := range map[int]uint8{gridGap: 0, gridGap + 47: 0, gridGap + 48: 255, gridGap + 95: 255, 2*gridGap + 96: 9, 2*gridGap + 96 + 95: 100, 0: 255} {
+	assert.Equal(t, im.Bounds().Dx(), 2*meta["width"].(int))
+	// 72 blocks a pixel: two of 72 by 144 in each image, sharp between them.
+	second := 2*gridGap + 144
+	for x, want := range map[int]uint8{gridGap: 0, gridGap + 71: 0, gridGap + 72: 255, gridGap + 143: 255, second: 9, second + 143: 100, 0: 255} {
 		assert.Equal(t, color.NRGBA{want, want, want, 255}, color.NRGBAModel.Convert(im.At(x, gridGap+20)), "x %d", x)
 	}
 }

@@ -65,25 +65,28 @@ func (p *progress) listen(e search.Event) {
 func (p *progress) update(e search.Event) {
 	p.shown = time.Now()
 	done, all := p.from+len(p.losses), e.Epochs*e.Steps
-	parts := []string{fmt.Sprintf("%d of %d steps", done, all)}
+	head := []string{fmt.Sprintf("%s: %d of %d steps", p.what, done, all)}
+	var rest []string
 	if n := len(p.losses); n > 0 {
-		parts = append(parts, fmt.Sprintf("loss %.3f %s", p.losses[n-1], sparkline(p.losses, 24)))
+		rest = append(rest, fmt.Sprintf("loss %.3f %s", p.losses[n-1], sparkline(p.losses, 24)))
 	}
 	if p.leading != "" {
-		parts = append(parts, p.leading)
+		rest = append(rest, p.leading)
 	}
 	if n := len(p.losses); n > 1 {
 		left := time.Duration(float64(time.Since(p.began)) / float64(n) * float64(all-done))
-		parts = append(parts, left.Round(time.Second).String()+" left")
+		head = append(head, left.Round(time.Second).String()+" left")
 	} else {
-		parts = append(parts, "the first step compiles what the cache does not hold")
+		rest = append(rest, "the first step compiles what the cache does not hold")
 	}
-	text := p.what + ": " + strings.Join(parts, "; ")
+	text := strings.Join(slices.Concat(head, rest), "; ")
 	if !gonbui.IsNotebook {
 		fmt.Fprintln(os.Stderr, text)
 		return
 	}
-	p.replace(output{text: text, html: fmt.Sprintf(`<div><progress value="%d" max="%d"></progress> %s</div>`, done, all, html.EscapeString(text))})
+	// Two lines from the first state on: nothing below jumps while the second one grows.
+	p.replace(output{text: text, html: fmt.Sprintf(`<div><progress value="%d" max="%d"></progress> %s<br>%s</div>`, done, all,
+		html.EscapeString(strings.Join(head, "; ")), html.EscapeString(strings.Join(rest, "; ")))})
 }
 
 // end shows the last state, which stays.

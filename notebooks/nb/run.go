@@ -114,7 +114,7 @@ func SearchConfig(method string, c nas.Config) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := runfolder.Config{Command: runfolder.Search, Method: m.Name, Space: m.Spaces[0], Profile: base.Profile}
+	s := runfolder.Config{Command: runfolder.Search, Method: m.Name, Space: base.Space, Profile: base.Profile}
 	changed := false
 	if base.Profile != runfolder.CustomProfile {
 		p, err := nas.LookupProfile(base.Profile)

@@ -61,9 +61,10 @@ func card(p report.Paper, c report.Claim) output {
 	if v.Reason != "" {
 		foot += "\n" + v.Reason
 	}
-	color := statusColor(v.Status)
-	page := fmt.Sprintf(`<div style="border-left: 4px solid %s; padding: 0 1em"><b style="color: %s">%s</b> %s`+"\n%s\n%s</div>", color, color,
-		html.EscapeString(statusText(c)), html.EscapeString(head), htmlTable(header, rows, right), strings.ReplaceAll(html.EscapeString(foot), "\n", "<br>\n"))
+	// White on a colour of its own is as readable in a dark page as in a light one.
+	page := fmt.Sprintf(`<div style="border-left: 4px solid %[1]s; padding: 0 1em"><b style="background-color: %[1]s; color: #ffffff; padding: 2px 6px">%[2]s</b> %[3]s`+
+		"\n%[4]s\n%[5]s</div>", statusColor(v.Status), html.EscapeString(statusText(c)), html.EscapeString(head), htmlTable(header, rows, right),
+		strings.ReplaceAll(html.EscapeString(foot), "\n", "<br>\n"))
 	return output{text: strings.Join([]string{statusText(c) + ": " + head, textTable(header, rows, right), foot}, "\n"), html: page}
 }
 

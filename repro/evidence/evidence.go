@@ -26,6 +26,8 @@ const (
 	MetricsFile  = "metrics.csv"
 	ResultFile   = "result.json"
 	GenotypeFile = "genotype.json"
+	// NetworkFile has the network that a search over a single-path space chose.
+	NetworkFile  = "network.json"
 	AlphasFile   = "alphas.csv"
 	VerdictsFile = "verdicts.json"
 )

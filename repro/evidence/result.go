@@ -17,7 +17,12 @@ import (
 
 // WriteResult writes what a search found: result.json, genotype.json, alphas.csv and metrics.csv. result.json comes
 // last, so that where it is the others are.
+//
+// A search over a single-path supernet has no alphas; it writes metrics.csv, network.json where it chose one, and result.json.
 func WriteResult(dir string, r search.Result) error {
+	if r.Supernet != nil {
+		return writePaths(dir, r)
+	}
 	alphas := [][]string{{"epoch", "cell", "edge", "op", "alpha", "weight"}}
 	for i, a := range r.History {
 		for _, side := range []struct {
@@ -47,6 +52,18 @@ func WriteResult(dir string, r search.Result) error {
 		func() error { return writeCSV(dir, MetricsFile, metrics) },
 		func() error { return writeJSON(dir, GenotypeFile, r.Genotype, true) },
 		func() error { return writeJSON(dir, ResultFile, r, false) })
+}
+
+func writePaths(dir string, r search.Result) error {
+	metrics := [][]string{{"epoch", "learning_rate", "train_loss", "train_accuracy", "lowest", "highest"}}
+	for _, e := range r.Supernet.Epochs {
+		metrics = append(metrics, []string{strconv.Itoa(e.Epoch), number(e.LearningRate), number(e.TrainLoss), number(e.TrainAccuracy), number(e.Lowest), number(e.Highest)})
+	}
+	steps := []func() error{func() error { return writeCSV(dir, MetricsFile, metrics) }}
+	if r.Evolution != nil {
+		steps = append(steps, func() error { return writeJSON(dir, NetworkFile, r.Evolution.Network, true) })
+	}
+	return inOrder(append(steps, func() error { return writeJSON(dir, ResultFile, r, false) })...)
 }
 
 // ReadResult reads a search's result.json. Where there is none the error is fs.ErrNotExist.
@@ -115,7 +132,7 @@ type Verdicts struct {
 }
 
 // rawFiles are the files of a run that say what happened and what came out.
-var rawFiles = []string{EventsFile, MetricsFile, ResultFile, GenotypeFile, AlphasFile}
+var rawFiles = []string{EventsFile, MetricsFile, ResultFile, GenotypeFile, NetworkFile, AlphasFile}
 
 // HashFiles returns the SHA-256 of the logs and results of all runs below dir/search and dir/train, by path inside dir,
 // with slashes. Folders of runs that have no result are left out: they are not finished.

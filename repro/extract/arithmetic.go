@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"math/big"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/nas/arch"
 	"github.com/gonas/gonas/nas/rank"
+	"github.com/gonas/gonas/nas/search"
 	"github.com/gonas/gonas/nas/zoo"
 	"github.com/gonas/gonas/repro/claims"
 	"github.com/gonas/gonas/repro/verdict"
@@ -62,6 +64,7 @@ var arithmetic = map[string]func() ([]verdict.Check, error){
 	"fairnas_macro_taus":        macroTaus,
 	"fairnas_orders":            func() ([]verdict.Check, error) { return fairNASOrders(), nil },
 	"fairnas_size":              func() ([]verdict.Check, error) { return fairNASSize(), nil },
+	"fairnas_strict":            func() ([]verdict.Check, error) { return fairNASStrict(), nil },
 	"fairnas_tau_multiples":     func() ([]verdict.Check, error) { return fairNASMultiples(), nil },
 	"fairnas_update_variance":   func() ([]verdict.Check, error) { return fairNASUpdates(), nil },
 	"mixpath_moments":           func() ([]verdict.Check, error) { return mixPathMoments(), nil },
@@ -1057,4 +1060,33 @@ func macroTable() ([]verdict.Check, error) {
 		out = append(out, verdict.Check{Name: fmt.Sprintf("mean accuracy with %d identities", k), Got: mean(byIdentities[k]), Want: want})
 	}
 	return out, nil
+}
+
+// fairNASStrict samples a thousand steps of FairNAS's supernet and counts what is not fair: steps after which the counters
+// of a layer differ, and layers whose paths are no permutation of the choices.
+func fairNASStrict() []verdict.Check {
+	choices := slices.Repeat([]int{6}, 19)
+	counters := make([][6]int, len(choices))
+	random := rand.New(rand.NewPCG(1, 1))
+	uneven, noPermutation := 0, 0
+	for range 1000 {
+		paths := search.Sample(search.Strict, choices, random)[0].Paths
+		for l := range choices {
+			var drawn [6]int
+			for _, path := range paths {
+				drawn[path[l]]++
+				counters[l][path[l]]++
+			}
+			if drawn != [6]int{1, 1, 1, 1, 1, 1} {
+				noPermutation++
+			}
+			if slices.Max(counters[l][:]) != slices.Min(counters[l][:]) {
+				uneven++
+			}
+		}
+	}
+	return []verdict.Check{
+		{Name: "counters of a layer that differ after a step, of 19,000", Want: "0", Got: float64(uneven)},
+		{Name: "layers that draw no permutation, of 19,000", Want: "0", Got: float64(noPermutation)},
+	}
 }

@@ -30,9 +30,23 @@ const (
 	LabelFairDARTSWeight1 = "fairdarts-w1"
 	// LabelDARTSNoise is DARTS with noise on its skip connections, which fades out over the search.
 	LabelDARTSNoise = "darts-noise"
+	// FairNAS's supernet on NAS-Bench-Macro under strict fairness, and under the samplings that it is compared with, each
+	// with as many paths trained.
+	LabelFairNAS        = "fairnas-strict"
+	LabelFairNASUniform = "fairnas-uniform"
+	// LabelFairNASUntrained are the supernets of LabelFairNAS before they were trained: no runs of their own.
+	LabelFairNASUntrained = "fairnas-untrained"
 	// LabelRandom is a random architecture; seed k stands beside the searched one of seed k.
 	LabelRandom = "random"
 )
+
+// RunLabel is the label of the runs that a label's quantities are of.
+func RunLabel(label string) string {
+	if label == LabelFairNASUntrained {
+		return LabelFairNAS
+	}
+	return label
+}
 
 // SearchDir is the run folder of a search in the evidence folder dir.
 func SearchDir(dir, label string, seed uint64) string { return runDir(dir, "search", label, seed) }
@@ -63,7 +77,7 @@ func Load(dir string, profile claims.Profile) (Runs, error) {
 	}
 	for label, bySeed := range s {
 		for seed, r := range bySeed {
-			if len(r.History) == 0 {
+			if len(r.History) == 0 && r.Supernet == nil {
 				return Runs{}, fmt.Errorf("%s: history: expected the parameters of every epoch, found none", filepath.Join(SearchDir(dir, label, seed), evidence.ResultFile))
 			}
 		}
@@ -121,7 +135,10 @@ func load[T any](dir string, profile claims.Profile, read func(string) (T, error
 func (r Runs) values(name, label string) (map[uint64]float64, error) {
 	out := map[uint64]float64{}
 	if f, ok := searchQuantities[name]; ok {
-		for seed, result := range r.Search[label] {
+		for seed, result := range r.Search[RunLabel(label)] {
+			if k := result.Ranking; label == LabelFairNASUntrained && k != nil {
+				result.Ranking = &search.Ranking{Codes: k.Codes, Trained: k.Untrained}
+			}
 			out[seed] = f(result)
 		}
 		return out, nil

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/nas"
@@ -18,6 +19,7 @@ import (
 	"github.com/gonas/gonas/nas/darts"
 	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/fairdarts"
+	"github.com/gonas/gonas/nas/fairnas"
 	"github.com/gonas/gonas/nas/search"
 	"github.com/gonas/gonas/nas/space"
 	"github.com/gonas/gonas/nas/train"
@@ -90,13 +92,25 @@ var searches = []searchRun{
 			d.SkipNoise = &search.NoiseConfig{Epochs: d.Epochs}
 		}
 	}},
+	{extract.LabelFairNAS, fairnas.Name, ranked(search.Strict)},
+	{extract.LabelFairNASUniform, fairnas.Name, ranked(search.Uniform)},
+}
+
+// ranked makes FairNAS's configuration one that ranks NAS-Bench-Macro under a way of sampling.
+func ranked(sampling string) func(nas.Config) {
+	return func(c nas.Config) {
+		if f, ok := c.(*fairnas.Config); ok {
+			nas.RankOnly(f)
+			f.Sampling = sampling
+		}
+	}
 }
 
 // expected are seconds a run on two cores without a GPU, compiling left out: measured in November 2026, for the paper's
 // protocol computed from a step's time.
 var expected = map[string]map[string]float64{
-	nas.Smoke: {"search": 1, "train": 1},
-	nas.Quick: {"search": 20, "train": 7},
+	nas.Smoke: {"search": 1, "train": 1, fairnas.Name: 2},
+	nas.Quick: {"search": 20, "train": 7, fairnas.Name: 45},
 	nas.Day:   {"search": 2000 * 1.05},
 	nas.Full:  {"search": 50 * 390 * 4.4, "train": 600 * 520 * 9},
 }
@@ -129,6 +143,7 @@ func (r *Runner) needs() (map[need][]string, error) {
 				if label == "" {
 					continue
 				}
+				label = extract.RunLabel(label)
 				add(need{kind, label}, c.ID)
 				if kind == "train" && isSearch(label) {
 					add(need{"search", label}, c.ID)
@@ -179,7 +194,11 @@ func (r *Runner) Jobs() ([]Job, error) {
 		}
 	}
 	for i := range jobs {
-		jobs[i].Expected = expected[r.Profile][jobs[i].Kind]
+		kind := jobs[i].Kind
+		if strings.HasPrefix(jobs[i].Label, fairnas.Name) {
+			kind = fairnas.Name
+		}
+		jobs[i].Expected = expected[r.Profile][kind]
 		switch _, err := os.Stat(filepath.Join(jobs[i].dir, evidence.ResultFile)); {
 		case err == nil:
 			jobs[i].Done = true

@@ -291,9 +291,10 @@ func order(_ claims.Rule, m Measured) finding {
 	return against(d, 0, false, "the mean difference")
 }
 
-// rank asks whether the correlation is above a number, or above the upper end of the baseline's interval.
+// rank asks whether the correlation is above the number that the rule states, or, where it states none, above the upper
+// end of the baseline's interval.
 func rank(r claims.Rule, m Measured) finding {
-	if len(m.B) == 0 {
+	if len(m.B) == 0 || r.Bound != 0 {
 		return against(m.A, r.Bound, r.Below, "the rank correlation")
 	}
 	base, err := stats.Mean(m.B, Level)

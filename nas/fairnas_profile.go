@@ -1,0 +1,48 @@
+package nas
+
+import (
+	"github.com/gonas/gonas/nas/fairnas"
+	"github.com/gonas/gonas/nas/space"
+)
+
+// fairNASProfile changes FairNAS's published protocol to a profile. The reduced profiles search this project's own space for
+// small images.
+func fairNASProfile(c *fairnas.Config, p Profile) {
+	if p.Name == Full {
+		return
+	}
+	e := *c.Evolution
+	c.Evolution = &e
+	c.Space, c.Image, c.Holdout = space.CIFARMobileName, 32, 0.1
+	c.Weights.LearningRate, c.Weights.Clip = 0.1, 5
+	switch p.Name {
+	case Smoke:
+		c.Image, c.Epochs, c.StepsPerEpoch, c.Batch, c.Recalibrate, c.Measure = 8, 2, 3, 8, 16, 32
+		e.Population, e.Generations = 4, 2
+	case Quick:
+		c.Image, c.Epochs, c.StepsPerEpoch, c.Batch, c.Recalibrate, c.Measure = 16, 10, 15, 32, 64, 256
+		e.Population, e.Generations = 24, 6
+	case GPU:
+		c.Epochs, c.Batch, c.Recalibrate, c.Measure = 40, 256, 256, 2000
+		e.Population, e.Generations = 50, 20
+	case Day:
+		c.Epochs, c.Batch, c.Recalibrate, c.Measure = 30, 64, 128, 1000
+		e.Population, e.Generations = 50, 20
+	}
+}
+
+// RankOnly makes a configuration of FairNAS one that ranks networks of NAS-Bench-Macro, whose accuracies are known, and
+// searches none.
+func RankOnly(c *fairnas.Config) {
+	c.Space, c.Evolution = space.NASBenchMacroName, nil
+	switch c.Profile {
+	case Smoke:
+		c.Rank = 20
+	case Quick:
+		c.StepsPerEpoch, c.Measure, c.Rank = 30, 192, 400
+	case GPU, Day:
+		c.Rank = 6561
+	default:
+		c.Image, c.Holdout, c.Rank = 32, 0.1, 6561
+	}
+}
