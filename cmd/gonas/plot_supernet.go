@@ -51,9 +51,8 @@ func eachSeed(figure, title string, has func(search.Result) bool, draw func([]pl
 	}
 }
 
-func hasRanking(r search.Result) bool   { return r.Ranking != nil }
-func hasEvolution(r search.Result) bool { return r.Evolution != nil }
-func isSupernet(search.Result) bool     { return true }
+func hasRanking(r search.Result) bool { return r.Ranking != nil }
+func isSupernet(search.Result) bool   { return true }
 
 // percent is the values times 100.
 func percent(v []float64) []float64 {
