@@ -114,21 +114,9 @@ func inference(ctx context.Context, o options, python string, out, log io.Writer
 	if len(r.Samples) == 0 {
 		return runErr
 	}
-	data, err := json.MarshalIndent(r, "", " ")
-	if err != nil {
+	if err := finish(r, o.Out, r.Benchmark, r.Date, out, log); err != nil {
 		return errors.Join(runErr, err)
 	}
-	if err := os.MkdirAll(o.Out, 0o755); err != nil {
-		return errors.Join(runErr, err)
-	}
-	stem := filepath.Join(o.Out, "inference-"+r.Date)
-	for suffix, content := range map[string][]byte{".json": append(data, '\n'), ".md": []byte(r.markdown())} {
-		if err := writeAtomically(stem+suffix, content); err != nil {
-			return errors.Join(runErr, err)
-		}
-		fmt.Fprintln(log, "wrote", stem+suffix)
-	}
-	fmt.Fprint(out, r.markdown())
 	return runErr
 }
 

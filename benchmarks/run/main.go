@@ -259,13 +259,8 @@ func bench(ctx context.Context, o options, out, log io.Writer) error {
 		return runErr
 	}
 	r.Bars = bars(r.Summaries)
-	paths, err := r.write(o.Out)
-	if err != nil {
+	if err := finish(r, o.Out, r.Benchmark, r.Date, out, log); err != nil {
 		return errors.Join(runErr, err)
-	}
-	fmt.Fprint(out, r.markdown())
-	for _, p := range paths {
-		fmt.Fprintln(log, "wrote", p)
 	}
 	if runErr == nil && o.Strict {
 		return firstMissed(r.Bars)

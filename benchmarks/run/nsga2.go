@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -118,21 +117,9 @@ func nsga2(ctx context.Context, o options, out, log io.Writer) error {
 	}
 	r.Summaries = summariseNSGA2(r.Samples)
 	r.Bars = nsga2Bars(r.Summaries)
-	data, err := json.MarshalIndent(r, "", " ")
-	if err != nil {
+	if err := finish(r, o.Out, r.Benchmark, r.Date, out, log); err != nil {
 		return errors.Join(runErr, err)
 	}
-	if err := os.MkdirAll(o.Out, 0o755); err != nil {
-		return errors.Join(runErr, err)
-	}
-	stem := filepath.Join(o.Out, "nsga2-"+r.Date)
-	for suffix, content := range map[string][]byte{".json": append(data, '\n'), ".md": []byte(r.markdown())} {
-		if err := writeAtomically(stem+suffix, content); err != nil {
-			return errors.Join(runErr, err)
-		}
-		fmt.Fprintln(log, "wrote", stem+suffix)
-	}
-	fmt.Fprint(out, r.markdown())
 	if runErr == nil && o.Strict {
 		return firstMissed(r.Bars)
 	}

@@ -147,31 +147,28 @@ func (r report) markdown() string {
 	return b.String()
 }
 
-// write puts the report into folder as darts-step-<date>.json and .md and returns the two paths. A report of the
-// same day is replaced.
-func (r report) write(folder string) (paths []string, err error) {
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return nil, err
-	}
+// finish keeps a report in folder as benchmark-date.json and .md, in the place of one of the same day, and prints it.
+func finish(r interface{ markdown() string }, folder, benchmark, date string, out, log io.Writer) error {
 	data, err := json.MarshalIndent(r, "", " ")
 	if err != nil {
-		return nil, err
-	}
-	stem := filepath.Join(folder, "darts-step-"+r.Date)
-	for suffix, content := range map[string][]byte{".json": append(data, '\n'), ".md": []byte(r.markdown())} {
-		if err := writeAtomically(stem+suffix, content); err != nil {
-			return nil, err
-		}
-	}
-	return []string{stem + ".json", stem + ".md"}, nil
-}
-
-// writeAtomically leaves either the old file or the whole new one.
-func writeAtomically(path string, content []byte) error {
-	return atomicfile.Write(path, 0o644, func(w io.Writer) error {
-		_, err := w.Write(content)
 		return err
-	})
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	text := r.markdown()
+	for _, file := range []struct {
+		suffix  string
+		content []byte
+	}{{".json", append(data, '\n')}, {".md", []byte(text)}} {
+		path := filepath.Join(folder, benchmark+"-"+date+file.suffix)
+		if err := atomicfile.WriteBytes(path, 0o644, file.content); err != nil {
+			return err
+		}
+		fmt.Fprintln(log, "wrote", path)
+	}
+	_, err = fmt.Fprint(out, text)
+	return err
 }
 
 // today is the date that names a result.

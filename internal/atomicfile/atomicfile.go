@@ -43,6 +43,14 @@ func Write(path string, mode fs.FileMode, write func(io.Writer) error) (err erro
 	return syncDir(dir)
 }
 
+// WriteBytes is [Write] of data.
+func WriteBytes(path string, mode fs.FileMode, data []byte) error {
+	return Write(path, mode, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+}
+
 // syncDir makes a rename last through a power cut, where the system can.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -272,10 +271,7 @@ func evolution(ctx context.Context, e *engine.Engine, s *search.Supernet, c Conf
 		if err != nil {
 			return err
 		}
-		return atomicfile.Write(path, 0o644, func(w io.Writer) error {
-			_, err := w.Write(text)
-			return err
-		})
+		return atomicfile.WriteBytes(path, 0o644, text)
 	})
 	if ctx.Err() != nil {
 		return nil, search.ErrInterrupted

@@ -13,7 +13,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -143,10 +142,7 @@ func Install(ctx context.Context, c Config) (dir string, err error) {
 		{filepath.Join(dir, "logo-svg.svg"), 0o644, logo},
 		{filepath.Join(dir, "kernel.json"), 0o644, append(text, '\n')},
 	} {
-		if err := atomicfile.Write(file.path, file.mode, func(w io.Writer) error {
-			_, err := w.Write(file.text)
-			return err
-		}); err != nil {
+		if err := atomicfile.WriteBytes(file.path, file.mode, file.text); err != nil {
 			return "", fmt.Errorf("install kernel: %w", err)
 		}
 	}
