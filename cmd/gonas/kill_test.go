@@ -181,17 +181,17 @@ func TestKilledBeforeItsConfiguration(t *testing.T) {
 	assert.ErrorContains(t, err, "there is no config.json in it")
 	f, err := createFolder(dir, "", runConfig{Command: searchCommand, Config: []byte("{}")})
 	require.NoError(t, err)
-	defer f.unlock()
+	defer f.Unlock()
 	_, err = os.Stat(left)
 	assert.ErrorIs(t, err, os.ErrNotExist)
 }
 
 // TestResumeRefusesOtherData: a run does not go on with images that it did not begin with.
 func TestResumeRefusesOtherData(t *testing.T) {
-	f := &folder{dir: t.TempDir()}
-	_, err := f.begin(evidence.Run{Data: map[string]string{"a.bin": "1"}})
+	f := &folder{Dir: t.TempDir()}
+	_, err := f.Begin(evidence.Run{Data: map[string]string{"a.bin": "1"}})
 	require.NoError(t, err)
-	_, err = f.begin(evidence.Run{Data: map[string]string{"a.bin": "2"}})
+	_, err = f.Begin(evidence.Run{Data: map[string]string{"a.bin": "2"}})
 	assert.ErrorContains(t, err, "data: a.bin had SHA-256 1 when the run began, now it has 2")
 }
 

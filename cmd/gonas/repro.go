@@ -18,7 +18,7 @@ import (
 	"github.com/gonas/gonas/nas/search"
 	"github.com/gonas/gonas/repro"
 	"github.com/gonas/gonas/repro/claims"
-	"github.com/gonas/gonas/repro/evidence"
+	"github.com/gonas/gonas/repro/runfolder"
 	"github.com/gonas/gonas/repro/runner"
 )
 
@@ -170,14 +170,14 @@ func (c reproRunCmd) make(a *app, r *runner.Runner, left int, expected float64) 
 	if err := os.MkdirAll(r.Dir, 0o755); err != nil {
 		return err
 	}
-	f, err := lockFolder(r.Dir)
+	f, err := runfolder.Lock(r.Dir)
 	if err != nil {
 		return err
 	}
-	defer f.unlock()
+	defer f.Unlock()
 	record := describeRun(a, b, c.Profile, 0, slices.Concat(r.Train.Files, r.Test.Files))
 	record.Seeds = seedList(c.Seeds)
-	if record, err = f.begin(record); err != nil {
+	if record, err = f.Begin(record); err != nil {
 		return err
 	}
 	start := time.Now()
@@ -193,8 +193,7 @@ func (c reproRunCmd) make(a *app, r *runner.Runner, left int, expected float64) 
 		}
 		return err
 	}
-	record.End, record.PeakMemory = time.Now().UTC(), max(record.PeakMemory, evidence.PeakMemory())
-	return evidence.WriteRun(r.Dir, record)
+	return f.Finish(record)
 }
 
 func seedList(n int) []uint64 {

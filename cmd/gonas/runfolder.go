@@ -23,22 +23,14 @@ import (
 // configFile holds all that a run needs to go on.
 const configFile = runfolder.ConfigFile
 
-// runConfig is the contents of config.json, dataPick its images.
+// runConfig is the contents of config.json, dataPick its images, folder one that this process alone works on.
 type (
 	runConfig = runfolder.Config
 	dataPick  = runfolder.Data
+	folder    = runfolder.Folder
 )
 
 func pickData(dir string) (dataPick, error) { return runfolder.PickData(dir) }
-
-// folder is a run folder that this process alone works on.
-type folder struct {
-	dir    string
-	unlock func()
-}
-
-// run is the folder as what does runs knows it.
-func (f *folder) run() *runfolder.Folder { return &runfolder.Folder{Dir: f.dir} }
 
 // createFolder makes a run folder and writes its configuration, lastingly. With an empty dir it is a new folder in
 // runs, named by time and stem.
@@ -68,12 +60,12 @@ func createFolder(dir, stem string, c runConfig) (*folder, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("--out %s: %w", dir, err)
 	}
-	f, err := lockFolder(dir)
+	f, err := runfolder.Lock(dir)
 	if err != nil {
 		return nil, err
 	}
-	if err := f.run().WriteConfig(c); err != nil {
-		f.unlock()
+	if err := f.WriteConfig(c); err != nil {
+		f.Unlock()
 		return nil, err
 	}
 	return f, nil
@@ -100,17 +92,8 @@ func openFolder(dir, command string) (*folder, runConfig, error) {
 	if c.Command != command {
 		return nil, c, fmt.Errorf("%s: command: expected %q, got %q: go on with `gonas %s --resume %s`", path, command, c.Command, c.Command, shellWord(dir))
 	}
-	f, err := lockFolder(dir)
-	return f, c, err
-}
-
-// lockFolder makes this process the folder's only one.
-func lockFolder(dir string) (*folder, error) {
 	f, err := runfolder.Lock(dir)
-	if err != nil {
-		return nil, err
-	}
-	return &folder{dir, f.Unlock}, nil
+	return f, c, err
 }
 
 // decodeStrict reads JSON; errors name file, place and field.
@@ -161,18 +144,15 @@ func describeRun(a *app, b *backend.Backend, profile string, seed uint64, files 
 	return run
 }
 
-// begin writes run.json.
-func (f *folder) begin(run evidence.Run) (evidence.Run, error) { return f.run().Begin(run) }
-
 // work does a folder's run; an interrupt's message says how to go on.
-func (f *folder) work(a *app, c runConfig, seed uint64, files []datasets.FileSum, do func(*engine.Engine, search.Listener) (save func() error, err error)) error {
+func (a *app) work(f *folder, c runConfig, seed uint64, files []datasets.FileSum, do func(*engine.Engine, search.Listener) (save func() error, err error)) error {
 	b, err := backend.Open()
 	if err != nil {
 		return err
 	}
-	err = f.run().Work(describeRun(a, b, c.Profile, seed, files), func(log search.Listener) (func() error, error) { return do(engine.New(b.Backend), log) })
+	err = f.Work(describeRun(a, b, c.Profile, seed, files), func(log search.Listener) (func() error, error) { return do(engine.New(b.Backend), log) })
 	if errors.Is(err, search.ErrInterrupted) {
-		return fmt.Errorf("%w; go on with `gonas %s --resume %s`", errInterrupted, c.Command, shellWord(f.dir))
+		return fmt.Errorf("%w; go on with `gonas %s --resume %s`", errInterrupted, c.Command, shellWord(f.Dir))
 	}
 	return err
 }

@@ -62,7 +62,7 @@ func (c searchCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	defer f.unlock()
+	defer f.Unlock()
 	return c.run(a, f, method, config, settings)
 }
 
@@ -151,16 +151,16 @@ func (c searchCmd) resume(a *app) error {
 	if err != nil {
 		return err
 	}
-	defer f.unlock()
-	result, err := evidence.ReadResult(f.dir)
+	defer f.Unlock()
+	result, err := evidence.ReadResult(f.Dir)
 	if err == nil {
-		fmt.Fprintf(a.stderr, "%s: the run has ended already\n", f.dir)
+		fmt.Fprintf(a.stderr, "%s: the run has ended already\n", f.Dir)
 		return c.report(a, f, &result)
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	where := f.dir + "/" + configFile
+	where := f.Dir + "/" + configFile
 	method, err := nas.Lookup(settings.Method)
 	if err != nil {
 		return fmt.Errorf("%s: %w", where, err)
@@ -206,11 +206,11 @@ func (c searchCmd) run(a *app, f *folder, method nas.Method, config nas.Config, 
 			return method.Search(a.ctx, e, images, config, o)
 		}
 	}
-	fmt.Fprintf(a.stderr, "%s on %s (%d images), space %s, profile %s, seed %d, in %s\n", method.Name, name, n, settings.Space, settings.Profile, base.Seed, f.dir)
+	fmt.Fprintf(a.stderr, "%s on %s (%d images), space %s, profile %s, seed %d, in %s\n", method.Name, name, n, settings.Space, settings.Profile, base.Seed, f.Dir)
 	var result *search.Result
-	err = f.work(a, settings, base.Seed, files, func(e *engine.Engine, log search.Listener) (save func() error, err error) {
-		result, err = do(e, search.Options{Dir: f.dir, Listeners: []search.Listener{log, showProgress(a.stderr, searchEpoch)}})
-		return func() error { return evidence.WriteResult(f.dir, *result) }, err
+	err = a.work(f, settings, base.Seed, files, func(e *engine.Engine, log search.Listener) (save func() error, err error) {
+		result, err = do(e, search.Options{Dir: f.Dir, Listeners: []search.Listener{log, showProgress(a.stderr, searchEpoch)}})
+		return func() error { return evidence.WriteResult(f.Dir, *result) }, err
 	})
 	if err != nil {
 		return err
@@ -236,11 +236,11 @@ func (c searchCmd) report(a *app, f *folder, r *search.Result) error {
 			SkipsNormal int               `json:"skips_normal"`
 			SkipsReduce int               `json:"skips_reduce"`
 			Last        search.EpochStats `json:"last_epoch"`
-		}{f.dir, r.Method, r.Profile, r.Seed, r.Steps, r.Genotype, r.DerivedBy, skipsNormal, skipsReduce, r.Epochs[len(r.Epochs)-1]})
+		}{f.Dir, r.Method, r.Profile, r.Seed, r.Steps, r.Genotype, r.DerivedBy, skipsNormal, skipsReduce, r.Epochs[len(r.Epochs)-1]})
 	}
 	printGenotype(a.stdout, r.Genotype)
 	_, err := fmt.Fprintf(a.stdout, "derived by %s after %d steps; skip connections: %d normal, %d reduce\nrun folder: %s\n",
-		r.DerivedBy, r.Steps, skipsNormal, skipsReduce, f.dir)
+		r.DerivedBy, r.Steps, skipsNormal, skipsReduce, f.Dir)
 	return err
 }
 
@@ -250,7 +250,7 @@ func (c searchCmd) reportPaths(a *app, f *folder, r *search.Result) error {
 		return writeJSON(a.stdout, struct {
 			Dir string `json:"dir"`
 			*search.Result
-		}{f.dir, r})
+		}{f.Dir, r})
 	}
 	if k := r.Ranking; k != nil {
 		fmt.Fprintf(a.stdout, "one-shot accuracy of %d networks: %s untrained, %s trained\n", len(k.Codes), accuracyRange(k.Untrained), accuracyRange(k.Trained))
@@ -283,9 +283,9 @@ func (c searchCmd) reportPaths(a *app, f *folder, r *search.Result) error {
 			}
 			fmt.Fprintf(a.stdout, "%s %s  %8.4f  %13d  %10d\n", mark, p.Code, p.Accuracy, p.MACs, p.Params)
 		}
-		fmt.Fprintf(a.stdout, "the chosen network is in %s/%s: gonas train %[1]s\n", f.dir, evidence.NetworkFile)
+		fmt.Fprintf(a.stdout, "the chosen network is in %s/%s: gonas train %[1]s\n", f.Dir, evidence.NetworkFile)
 	}
-	_, err := fmt.Fprintf(a.stdout, "%d steps, sampling %s; run folder: %s\n", r.Steps, r.Supernet.Sampling, f.dir)
+	_, err := fmt.Fprintf(a.stdout, "%d steps, sampling %s; run folder: %s\n", r.Steps, r.Supernet.Sampling, f.Dir)
 	return err
 }
 

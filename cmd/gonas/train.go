@@ -56,7 +56,7 @@ func (c trainCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	defer f.unlock()
+	defer f.Unlock()
 	return c.run(a, f, config, settings)
 }
 
@@ -239,16 +239,16 @@ func (c trainCmd) resume(a *app) error {
 	if err != nil {
 		return err
 	}
-	defer f.unlock()
-	result, err := evidence.ReadTrainResult(f.dir)
+	defer f.Unlock()
+	result, err := evidence.ReadTrainResult(f.Dir)
 	if err == nil {
-		fmt.Fprintf(a.stderr, "%s: the run has ended already\n", f.dir)
+		fmt.Fprintf(a.stderr, "%s: the run has ended already\n", f.Dir)
 		return c.report(a, f, &result)
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	where := filepath.Join(f.dir, configFile)
+	where := filepath.Join(f.Dir, configFile)
 	if (settings.Genotype == nil) == (settings.Network == nil) {
 		return fmt.Errorf("%s: expected either genotype or network", where)
 	}
@@ -307,12 +307,12 @@ func (c trainCmd) run(a *app, f *folder, config train.Config, settings runConfig
 	if network.Classes != classes && settings.Network != nil {
 		fmt.Fprintf(a.stderr, "the data have %d classes, the network is published with %d: its classifier is made to fit\n", network.Classes, classes)
 	}
-	fmt.Fprintf(a.stderr, "training %s on %s, profile %s, seed %d, in %s\n", settings.Name, data.Name, settings.Profile, config.Seed, f.dir)
+	fmt.Fprintf(a.stderr, "training %s on %s, profile %s, seed %d, in %s\n", settings.Name, data.Name, settings.Profile, config.Seed, f.Dir)
 	var result *train.TrainResult
-	err = f.work(a, settings, config.Seed, files, func(e *engine.Engine, log search.Listener) (save func() error, err error) {
-		result, err = train.TrainNetwork(a.ctx, e, data, network, config, train.Options{Name: settings.Name, Dir: f.dir,
+	err = a.work(f, settings, config.Seed, files, func(e *engine.Engine, log search.Listener) (save func() error, err error) {
+		result, err = train.TrainNetwork(a.ctx, e, data, network, config, train.Options{Name: settings.Name, Dir: f.Dir,
 			Listeners: []search.Listener{log, showProgress(a.stderr, trainEpoch)}})
-		return func() error { return evidence.WriteTrainResult(f.dir, *result) }, err
+		return func() error { return evidence.WriteTrainResult(f.Dir, *result) }, err
 	})
 	if err != nil {
 		return err
@@ -326,13 +326,13 @@ func (c trainCmd) report(a *app, f *folder, r *train.TrainResult) error {
 		return writeJSON(a.stdout, struct {
 			Dir string `json:"dir"`
 			*train.TrainResult
-		}{f.dir, r})
+		}{f.Dir, r})
 	}
 	if r.Network == nil {
 		printGenotype(a.stdout, r.Genotype)
 	}
 	last := r.Epochs[len(r.Epochs)-1]
 	_, err := fmt.Fprintf(a.stdout, "test accuracy %.4f after %d epochs (training loss %.4f, accuracy %.4f)\n%d parameters, %d multiply-adds an image\nrun folder: %s\n",
-		r.TestAccuracy, last.Epoch, last.Loss, last.TrainAccuracy, r.Params, r.MACs, f.dir)
+		r.TestAccuracy, last.Epoch, last.Loss, last.TrainAccuracy, r.Params, r.MACs, f.Dir)
 	return err
 }

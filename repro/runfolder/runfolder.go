@@ -187,8 +187,8 @@ func (f *Folder) Begin(run evidence.Run) (evidence.Run, error) {
 	return run, evidence.WriteRun(f.Dir, run)
 }
 
-// finish writes run.json once more, with end and memory.
-func (f *Folder) finish(run evidence.Run) error {
+// Finish writes run.json once more, with end and memory.
+func (f *Folder) Finish(run evidence.Run) error {
 	run.End = time.Now().UTC()
 	run.PeakMemory = max(run.PeakMemory, evidence.PeakMemory())
 	return evidence.WriteRun(f.Dir, run)
@@ -215,7 +215,7 @@ func (f *Folder) Work(run evidence.Run, do func(log search.Listener) (save func(
 	if err != nil {
 		return err
 	}
-	if err := f.finish(run); err != nil {
+	if err := f.Finish(run); err != nil {
 		return err
 	}
 	return save()
