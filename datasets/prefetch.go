@@ -14,7 +14,8 @@ type PrefetchConfig struct {
 	// Workers is the number of goroutines that make batches; 0 means 1. The batches do not depend
 	// on it.
 	Workers int
-	// Epoch and Step are the first batch, 0 and 0 at the start of a run.
+	// Epoch and Step are the first batch, 0 and 0 at the start of a run; a step past the end of its epoch is one of those that
+	// follow.
 	Epoch, Step int
 }
 

@@ -6,7 +6,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 
@@ -62,4 +64,28 @@ func Read(path string) (File, error) {
 		}
 	}
 	return f, nil
+}
+
+// Save is [Write] with a record that becomes JSON.
+func Save(path string, tensors map[string][]float32, record any) error {
+	text, err := json.Marshal(record)
+	if err != nil {
+		return fmt.Errorf("checkpoint %s: record: %w", path, err)
+	}
+	return Write(path, File{Tensors: tensors, Record: text})
+}
+
+// Resume is [Read] with the record's JSON put into record. Where there is no checkpoint, tensors is nil without an error.
+func Resume(path string, record any) (tensors map[string][]float32, err error) {
+	f, err := Read(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(f.Record, record); err != nil {
+		return nil, fmt.Errorf("checkpoint %s: record: %w", path, err)
+	}
+	return f.Tensors, nil
 }

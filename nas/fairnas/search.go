@@ -127,11 +127,7 @@ func searchData(ctx context.Context, e *engine.Engine, d search.PathsData, c Con
 		return nil, err
 	}
 	r := &search.Result{Method: Name, Space: c.Space, Profile: c.Profile, Seed: c.Seed, Steps: s.Result.Steps, Supernet: &s.Result}
-	emit := func(e search.Event) {
-		for _, listen := range o.Listeners {
-			listen(e)
-		}
-	}
+	emit := func(e search.Event) { search.Emit(o.Listeners, e) }
 	if c.Rank > 0 {
 		if r.Ranking, err = rank(ctx, e, d, s, c, emit); err != nil {
 			return nil, fmt.Errorf("%s: ranking: %w", Name, err)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
 	"path/filepath"
 
@@ -52,6 +51,13 @@ type Event struct {
 
 // Listener hears of events in order, on the run's goroutine.
 type Listener func(Event)
+
+// Emit tells all listeners of an event.
+func Emit(listeners []Listener, e Event) {
+	for _, listen := range listeners {
+		listen(e)
+	}
+}
 
 // Options are what a run needs beside its configuration.
 type Options struct {
@@ -189,9 +195,7 @@ func (l *loop) inputShapes() []shapes.Shape {
 
 func (l *loop) emit(e Event) {
 	e.Epochs, e.Steps = l.config.Epochs, l.steps
-	for _, listen := range l.options.Listeners {
-		listen(e)
-	}
+	Emit(l.options.Listeners, e)
 }
 
 // run does the epochs that are left.
@@ -201,7 +205,7 @@ func (l *loop) run(ctx context.Context) error {
 		at := l.epochsDone * l.steps
 		pre := [2]*datasets.Prefetcher{}
 		for i, b := range []*datasets.Batches{l.train, l.val} {
-			pre[i] = datasets.NewPrefetcher(ctx, b, datasets.PrefetchConfig{Epoch: at / b.Steps(), Step: at % b.Steps()})
+			pre[i] = datasets.NewPrefetcher(ctx, b, datasets.PrefetchConfig{Step: at})
 			defer pre[i].Close()
 		}
 		for l.epochsDone < l.config.Epochs {
@@ -391,11 +395,8 @@ func (l *loop) save() error {
 			state[fmt.Sprintf("%s%s.%d", alphaPrefix, sideNames[side], k)] = v
 		}
 	}
-	meta, err := json.Marshal(record{l.config, l.method.Name, l.result, l.epochsDone, l.weightsOpt.StepCount(), l.archOpt.StepCount()})
-	if err != nil {
-		return err
-	}
-	if err := checkpoint.Write(filepath.Join(l.options.Dir, CheckpointFile), checkpoint.File{Tensors: state, Record: meta}); err != nil {
+	r := record{l.config, l.method.Name, l.result, l.epochsDone, l.weightsOpt.StepCount(), l.archOpt.StepCount()}
+	if err := checkpoint.Save(filepath.Join(l.options.Dir, CheckpointFile), state, r); err != nil {
 		return err
 	}
 	l.emit(Event{Kind: EventCheckpoint, Epoch: l.epochsDone})
@@ -408,28 +409,22 @@ func (l *loop) resume() error {
 		return nil
 	}
 	path := filepath.Join(l.options.Dir, CheckpointFile)
-	f, err := checkpoint.Read(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
 	var r record
-	if err := json.Unmarshal(f.Record, &r); err != nil {
-		return fmt.Errorf("checkpoint %s: record: %w", path, err)
+	saved, err := checkpoint.Resume(path, &r)
+	if err != nil || saved == nil {
+		return err
 	}
 	if err := sameRun(r.Method, l.method.Name, r.Config, l.config); err != nil {
 		return fmt.Errorf("checkpoint %s: %w", path, err)
 	}
 	take := func(name string) ([]float32, error) {
-		v, ok := f.Tensors[name]
+		v, ok := saved[name]
 		if !ok {
 			return nil, fmt.Errorf("checkpoint %s: missing tensor %q", path, name)
 		}
 		return v, nil
 	}
-	if err := l.model.LoadTrainingState(l.weightsOpt, f.Tensors, r.WeightStep); err != nil {
+	if err := l.model.LoadTrainingState(l.weightsOpt, saved, r.WeightStep); err != nil {
 		return fmt.Errorf("checkpoint %s: %w", path, err)
 	}
 	var alphas [][][]float32

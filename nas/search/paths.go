@@ -2,10 +2,8 @@ package search
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math"
 	"math/rand/v2"
 	"path/filepath"
@@ -348,9 +346,8 @@ func measureObjective(s space.Paths, paths [][]int, recalibrate int) (nn.Module,
 // Train does the epochs that are left, with a checkpoint after each where the run has a folder.
 func (s *Supernet) Train(ctx context.Context) error {
 	s.emit(Event{Kind: EventStart, Epoch: s.epochsDone})
-	at := s.epochsDone * s.steps
 	if s.epochsDone < s.config.Epochs {
-		pre := datasets.NewPrefetcher(ctx, s.data.Train, datasets.PrefetchConfig{Epoch: at / s.data.Train.Steps(), Step: at % s.data.Train.Steps()})
+		pre := datasets.NewPrefetcher(ctx, s.data.Train, datasets.PrefetchConfig{Step: s.epochsDone * s.steps})
 		defer pre.Close()
 		for s.epochsDone < s.config.Epochs {
 			if err := s.epoch(ctx, pre); err != nil {
@@ -363,9 +360,7 @@ func (s *Supernet) Train(ctx context.Context) error {
 
 func (s *Supernet) emit(e Event) {
 	e.Epochs, e.Steps = s.config.Epochs, s.steps
-	for _, listen := range s.options.Listeners {
-		listen(e)
-	}
+	Emit(s.options.Listeners, e)
 }
 
 func (s *Supernet) epoch(ctx context.Context, pre *datasets.Prefetcher) error {
@@ -539,11 +534,8 @@ func (s *Supernet) save() error {
 	if err != nil {
 		return err
 	}
-	meta, err := json.Marshal(pathsRecord{s.config, s.method, s.Result, s.epochsDone, s.optimizer.StepCount()})
-	if err != nil {
-		return err
-	}
-	if err := checkpoint.Write(filepath.Join(s.options.Dir, CheckpointFile), checkpoint.File{Tensors: state, Record: meta}); err != nil {
+	r := pathsRecord{s.config, s.method, s.Result, s.epochsDone, s.optimizer.StepCount()}
+	if err := checkpoint.Save(filepath.Join(s.options.Dir, CheckpointFile), state, r); err != nil {
 		return err
 	}
 	s.emit(Event{Kind: EventCheckpoint, Epoch: s.epochsDone})
@@ -556,21 +548,15 @@ func (s *Supernet) resume() error {
 		return nil
 	}
 	path := filepath.Join(s.options.Dir, CheckpointFile)
-	f, err := checkpoint.Read(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
 	var r pathsRecord
-	if err := json.Unmarshal(f.Record, &r); err != nil {
-		return fmt.Errorf("checkpoint %s: record: %w", path, err)
+	saved, err := checkpoint.Resume(path, &r)
+	if err != nil || saved == nil {
+		return err
 	}
 	if err := sameRun(r.Method, s.method, r.Config, s.config); err != nil {
 		return fmt.Errorf("checkpoint %s: %w", path, err)
 	}
-	if err := s.model.LoadTrainingState(s.optimizer, f.Tensors, r.Updates); err != nil {
+	if err := s.model.LoadTrainingState(s.optimizer, saved, r.Updates); err != nil {
 		return fmt.Errorf("checkpoint %s: %w", path, err)
 	}
 	s.Result, s.epochsDone = r.Result, r.EpochsDone

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math"
 	"math/rand/v2"
 	"path/filepath"
@@ -217,17 +216,14 @@ func newTrainer(e *engine.Engine, d Data, a arch.Network, c Config, o Options) (
 
 func (t *trainer) emit(e search.Event) {
 	e.Epochs, e.Steps = t.config.Epochs, t.steps
-	for _, listen := range t.options.Listeners {
-		listen(e)
-	}
+	search.Emit(t.options.Listeners, e)
 }
 
 // run does the epochs that are left, then the test.
 func (t *trainer) run(ctx context.Context) error {
 	t.emit(search.Event{Kind: search.EventStart, Epoch: t.epochsDone})
 	if t.epochsDone < t.config.Epochs {
-		at := t.epochsDone * t.steps
-		pre := datasets.NewPrefetcher(ctx, t.train, datasets.PrefetchConfig{Epoch: at / t.train.Steps(), Step: at % t.train.Steps()})
+		pre := datasets.NewPrefetcher(ctx, t.train, datasets.PrefetchConfig{Step: t.epochsDone * t.steps})
 		defer pre.Close()
 		for t.epochsDone < t.config.Epochs {
 			if err := t.epoch(ctx, pre); err != nil {
@@ -423,11 +419,8 @@ func (t *trainer) save() error {
 			state[averagePrefix+name] = v
 		}
 	}
-	meta, err := json.Marshal(record{t.config, t.network, t.data, t.result, t.epochsDone, t.optimizer.StepCount(), t.evaluated})
-	if err != nil {
-		return err
-	}
-	if err := checkpoint.Write(filepath.Join(t.options.Dir, search.CheckpointFile), checkpoint.File{Tensors: state, Record: meta}); err != nil {
+	r := record{t.config, t.network, t.data, t.result, t.epochsDone, t.optimizer.StepCount(), t.evaluated}
+	if err := checkpoint.Save(filepath.Join(t.options.Dir, search.CheckpointFile), state, r); err != nil {
 		return err
 	}
 	t.emit(search.Event{Kind: search.EventCheckpoint, Epoch: t.epochsDone})
@@ -440,16 +433,10 @@ func (t *trainer) resume() error {
 		return nil
 	}
 	path := filepath.Join(t.options.Dir, search.CheckpointFile)
-	f, err := checkpoint.Read(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
 	var r record
-	if err := json.Unmarshal(f.Record, &r); err != nil {
-		return fmt.Errorf("checkpoint %s: record: %w", path, err)
+	saved, err := checkpoint.Resume(path, &r)
+	if err != nil || saved == nil {
+		return err
 	}
 	if err := t.same(r); err != nil {
 		return fmt.Errorf("checkpoint %s: %w", path, err)
@@ -457,7 +444,7 @@ func (t *trainer) resume() error {
 	if t.average != nil {
 		averaged := map[string][]float32{}
 		for _, s := range t.model.Specs() {
-			averaged[s.Name] = f.Tensors[averagePrefix+s.Name]
+			averaged[s.Name] = saved[averagePrefix+s.Name]
 		}
 		t.average.Swap()
 		err := t.model.Load(averaged)
@@ -466,7 +453,7 @@ func (t *trainer) resume() error {
 			return fmt.Errorf("checkpoint %s: average: %w", path, err)
 		}
 	}
-	if err := t.model.LoadTrainingState(t.optimizer, f.Tensors, r.Steps); err != nil {
+	if err := t.model.LoadTrainingState(t.optimizer, saved, r.Steps); err != nil {
 		return fmt.Errorf("checkpoint %s: %w", path, err)
 	}
 	t.result, t.epochsDone, t.evaluated = r.Result, r.EpochsDone, r.Evaluated
