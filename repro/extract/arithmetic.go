@@ -18,6 +18,7 @@ import (
 
 	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/nas/arch"
+	"github.com/gonas/gonas/nas/fairnas"
 	"github.com/gonas/gonas/nas/rank"
 	"github.com/gonas/gonas/nas/search"
 	"github.com/gonas/gonas/nas/zoo"
@@ -896,12 +897,6 @@ func fairNASOrders() []verdict.Check {
 		verdict.Check{Name: "(6!)^18", Got: power(factorial(6), 18), Want: "2703864574375502950215699413336064000000000000000000"})
 }
 
-// equalChance is the lemma's: that n uniform draws of m choices take each equally often.
-func equalChance(n, m int) float64 {
-	lgamma := func(x int) float64 { v, _ := math.Lgamma(float64(x) + 1); return v }
-	return math.Exp(lgamma(n) - float64(m)*lgamma(n/m) - float64(n)*math.Log(float64(m)))
-}
-
 // draws visits how often each choice was taken, over all sequences of n draws of m choices.
 func draws(n, m int, visit func(counts []int)) int {
 	total := int(power(m, n))
@@ -923,16 +918,13 @@ func fairNASLemma() []verdict.Check {
 			equal++
 		}
 	})
-	stirling := func(n, m int) float64 {
-		return math.Sqrt(float64(m)) * math.Pow(float64(m)/(2*math.Pi*float64(n)), float64(m-1)/2)
-	}
 	return []verdict.Check{
-		{Name: "6 draws of 3, all sequences counted, less the lemma", Got: float64(equal)/float64(total) - equalChance(6, 3), Want: "0.000000000"},
-		{Name: "6 draws of 6", Got: equalChance(6, 6), Want: "0.015432"},
-		{Name: "12 draws of 6", Got: equalChance(12, 6), Want: "0.0034383"},
-		{Name: "60 draws of 6", Got: equalChance(60, 6), Want: "0.0000746"},
-		{Name: "600 draws of 6", Got: equalChance(600, 6), Want: "0.000000246"},
-		{Name: "60,000 draws of 6 over Stirling's limit", Got: equalChance(60000, 6) / stirling(60000, 6), Want: "1.000"},
+		{Name: "6 draws of 3, all sequences counted, less the lemma", Got: float64(equal)/float64(total) - fairnas.EqualProbability(6, 3), Want: "0.000000000"},
+		{Name: "6 draws of 6", Got: fairnas.EqualProbability(6, 6), Want: "0.015432"},
+		{Name: "12 draws of 6", Got: fairnas.EqualProbability(12, 6), Want: "0.0034383"},
+		{Name: "60 draws of 6", Got: fairnas.EqualProbability(60, 6), Want: "0.0000746"},
+		{Name: "600 draws of 6", Got: fairnas.EqualProbability(600, 6), Want: "0.000000246"},
+		{Name: "60,000 draws of 6 over Stirling's limit", Got: fairnas.EqualProbability(60000, 6) / fairnas.EqualProbabilityLimit(60000, 6), Want: "1.000"},
 	}
 }
 

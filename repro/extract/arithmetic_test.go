@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gonas/gonas/nas/fairnas"
 	"github.com/gonas/gonas/repro/claims"
 	"github.com/gonas/gonas/repro/verdict"
 )
@@ -112,7 +113,7 @@ func TestFits(t *testing.T) {
 func TestSmallSpaces(t *testing.T) {
 	assert.Equal(t, 1, orders(1, 3))
 	assert.Equal(t, 2, orders(2, 2))
-	assert.InDelta(t, 0.5, equalChance(2, 2), 1e-12)
+	assert.InDelta(t, 0.5, fairnas.EqualProbability(2, 2), 1e-12)
 	assert.Equal(t, 8, draws(3, 2, func(counts []int) { assert.Len(t, counts, 2) }))
 	assert.Equal(t, 4096.0, power(2, 12))
 	assert.InDelta(t, 0.5, macroF1([][]int{{1, 0}, {0, 0}}), 1e-12)

@@ -40,10 +40,23 @@ const (
 	LabelRandom = "random"
 )
 
+// views are labels without runs of their own: what else the runs of another label hold.
+var views = map[string]struct {
+	of   string
+	view func(search.Result) search.Result
+}{
+	LabelFairNASUntrained: {LabelFairNAS, func(r search.Result) search.Result {
+		if k := r.Ranking; k != nil {
+			r.Ranking = &search.Ranking{Codes: k.Codes, Trained: k.Untrained}
+		}
+		return r
+	}},
+}
+
 // RunLabel is the label of the runs that a label's quantities are of.
 func RunLabel(label string) string {
-	if label == LabelFairNASUntrained {
-		return LabelFairNAS
+	if v, ok := views[label]; ok {
+		return v.of
 	}
 	return label
 }
@@ -136,8 +149,8 @@ func (r Runs) values(name, label string) (map[uint64]float64, error) {
 	out := map[uint64]float64{}
 	if f, ok := searchQuantities[name]; ok {
 		for seed, result := range r.Search[RunLabel(label)] {
-			if k := result.Ranking; label == LabelFairNASUntrained && k != nil {
-				result.Ranking = &search.Ranking{Codes: k.Codes, Trained: k.Untrained}
+			if v, ok := views[label]; ok {
+				result = v.view(result)
 			}
 			out[seed] = f(result)
 		}

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/nas"
@@ -106,13 +105,13 @@ func ranked(sampling string) func(nas.Config) {
 	}
 }
 
-// expected are seconds a run on two cores without a GPU, compiling left out: measured in November 2026, for the paper's
-// protocol computed from a step's time.
+// expected are seconds a search of a method, or a training, on two cores without a GPU, compiling left out: measured in
+// November 2026, for the paper's protocol computed from a step's time.
 var expected = map[string]map[string]float64{
-	nas.Smoke: {"search": 1, "train": 1, fairnas.Name: 2},
-	nas.Quick: {"search": 20, "train": 7, fairnas.Name: 45},
-	nas.Day:   {"search": 2000 * 1.05},
-	nas.Full:  {"search": 50 * 390 * 4.4, "train": 600 * 520 * 9},
+	nas.Smoke: {darts.Name: 1, fairdarts.Name: 1, fairnas.Name: 2, "train": 1},
+	nas.Quick: {darts.Name: 20, fairdarts.Name: 20, fairnas.Name: 45, "train": 7},
+	nas.Day:   {darts.Name: 2000 * 1.05, fairdarts.Name: 2000 * 1.05},
+	nas.Full:  {darts.Name: 50 * 390 * 4.4, fairdarts.Name: 50 * 390 * 4.4, "train": 600 * 520 * 9},
 }
 
 // need is a run that a claim is decided by.
@@ -178,7 +177,7 @@ func (r *Runner) Jobs() ([]Job, error) {
 	for seed := range uint64(r.Seeds) {
 		for _, s := range searches {
 			if ids, ok := needs[need{"search", s.label}]; ok {
-				jobs = append(jobs, Job{Kind: "search", Label: s.label, Seed: seed, Claims: ids, dir: extract.SearchDir(r.Dir, s.label, seed),
+				jobs = append(jobs, Job{Kind: "search", Label: s.label, Seed: seed, Claims: ids, Expected: expected[r.Profile][s.method], dir: extract.SearchDir(r.Dir, s.label, seed),
 					run: func(ctx context.Context, r *Runner, dir string, listen []search.Listener) error {
 						return r.search(ctx, dir, s.method, s.change, seed, listen)
 					}})
@@ -187,18 +186,13 @@ func (r *Runner) Jobs() ([]Job, error) {
 	}
 	for seed := range uint64(r.Seeds) {
 		for _, label := range trained {
-			jobs = append(jobs, Job{Kind: "train", Label: label, Seed: seed, Claims: needs[need{"train", label}], dir: extract.TrainDir(r.Dir, label, seed),
+			jobs = append(jobs, Job{Kind: "train", Label: label, Seed: seed, Claims: needs[need{"train", label}], Expected: expected[r.Profile]["train"], dir: extract.TrainDir(r.Dir, label, seed),
 				run: func(ctx context.Context, r *Runner, dir string, listen []search.Listener) error {
 					return r.train(ctx, dir, label, seed, listen)
 				}})
 		}
 	}
 	for i := range jobs {
-		kind := jobs[i].Kind
-		if strings.HasPrefix(jobs[i].Label, fairnas.Name) {
-			kind = fairnas.Name
-		}
-		jobs[i].Expected = expected[r.Profile][kind]
 		switch _, err := os.Stat(filepath.Join(jobs[i].dir, evidence.ResultFile)); {
 		case err == nil:
 			jobs[i].Done = true
