@@ -4,6 +4,9 @@ import (
 	"fmt"
 
 	"github.com/gonas/gonas/nas/arch"
+	"github.com/gonas/gonas/nas/fairdarts"
+	"github.com/gonas/gonas/nas/search"
+	"github.com/gonas/gonas/nas/space"
 	"github.com/gonas/gonas/nas/train"
 )
 
@@ -79,4 +82,14 @@ func TrainNetworkConfig(profile string, network *arch.Network) (train.Config, er
 	// The full recipes' rates are for batches of 256.
 	c.Weights.LearningRate *= float64(c.Batch) / 256
 	return c, nil
+}
+
+// Buildable is the genotype of a search over cells or, where no network can be built of it since a short search left a
+// cell in which nothing reaches the threshold, that of the two strongest edges of every node; then asFound is false.
+func Buildable(r search.Result) (g arch.Genotype, asFound bool) {
+	if _, err := space.Derived(train.DefaultConfig().Size, r.Genotype, space.DerivedOptions{}); err == nil || len(r.History) == 0 {
+		return r.Genotype, err == nil
+	}
+	last := r.History[len(r.History)-1]
+	return fairdarts.Discretise(r.Primitives, last.NormalWeights, last.ReduceWeights, fairdarts.MethodDARTS, fairdarts.DefaultThreshold), false
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/gonas/gonas/repro/claims"
 	"github.com/gonas/gonas/repro/evidence"
 	"github.com/gonas/gonas/repro/extract"
+	"github.com/gonas/gonas/repro/figures"
 )
 
 type plotCmd struct {
@@ -339,28 +340,10 @@ func overCells(draw func(plotSearch) (string, plots.Figure, error)) func(plotSea
 
 // history is what figures over epochs show; so many epochs must be there.
 func (p plotSearch) history() (plots.WeightHistory, error) {
-	h := plots.WeightHistory{Ops: p.result.Primitives, Threshold: p.threshold()}
 	if n := len(p.result.History); n < 2 {
-		return h, noData(fmt.Sprintf("expected the weights of at least 2 epochs, found %d", n))
+		return plots.WeightHistory{}, noData(fmt.Sprintf("expected the weights of at least 2 epochs, found %d", n))
 	}
-	for _, a := range p.result.History {
-		h.Epochs = append(h.Epochs, a.Epoch)
-		h.Normal, h.Reduce = append(h.Normal, a.NormalWeights), append(h.Reduce, a.ReduceWeights)
-	}
-	return h, nil
-}
-
-// threshold is the weight that the rule of derivation asks for, 0 where it asks for none.
-func (p plotSearch) threshold() float64 {
-	rule, after, found := strings.Cut(p.result.DerivedBy, ", threshold ")
-	if !found || rule == fairdarts.MethodDARTS {
-		return 0
-	}
-	v, err := strconv.ParseFloat(after, 64)
-	if err != nil || !(v > 0 && v < 1) {
-		return 0
-	}
-	return v
+	return figures.History(p.result), nil
 }
 
 func drawSigmoids(p plotSearch) (string, plots.Figure, error) {
@@ -388,9 +371,7 @@ func drawSoftmax(p plotSearch) (string, plots.Figure, error) {
 }
 
 func drawAlphas(p plotSearch) (string, plots.Figure, error) {
-	last := p.result.History[len(p.result.History)-1]
-	f, err := plots.Alphas(plots.FinalWeights{Ops: p.result.Primitives, Normal: last.NormalWeights, Reduce: last.ReduceWeights,
-		Kept: p.result.Genotype, Threshold: p.threshold()}, "Final weights: "+p.title())
+	f, err := plots.Alphas(figures.Final(p.result), "Final weights: "+p.title())
 	return "alphas", f, err
 }
 

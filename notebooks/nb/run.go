@@ -11,8 +11,6 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
-	"strconv"
-	"strings"
 	"syscall"
 
 	"github.com/gonas/gonas/backend"
@@ -20,12 +18,11 @@ import (
 	"github.com/gonas/gonas/nas"
 	"github.com/gonas/gonas/nas/arch"
 	"github.com/gonas/gonas/nas/engine"
-	"github.com/gonas/gonas/nas/fairdarts"
 	"github.com/gonas/gonas/nas/search"
-	"github.com/gonas/gonas/nas/space"
 	"github.com/gonas/gonas/nas/train"
 	"github.com/gonas/gonas/plots"
 	"github.com/gonas/gonas/repro/evidence"
+	"github.com/gonas/gonas/repro/figures"
 	"github.com/gonas/gonas/repro/runfolder"
 )
 
@@ -297,40 +294,11 @@ func inFolder(name string, s runfolder.Config, seed uint64, show *progress,
 }
 
 // History is the weights of the search's operations over its epochs, for figures.
-func (r *Run) History() plots.WeightHistory {
-	h := plots.WeightHistory{Ops: r.Primitives, Threshold: r.threshold()}
-	for _, a := range r.Result.History {
-		h.Epochs = append(h.Epochs, a.Epoch)
-		h.Normal, h.Reduce = append(h.Normal, a.NormalWeights), append(h.Reduce, a.ReduceWeights)
-	}
-	return h
-}
+func (r *Run) History() plots.WeightHistory { return figures.History(r.Result) }
 
 // Final is the weights at the search's end beside what was derived from them, for figures.
-func (r *Run) Final() plots.FinalWeights {
-	w := plots.FinalWeights{Ops: r.Primitives, Kept: r.Genotype, Threshold: r.threshold()}
-	if n := len(r.Result.History); n > 0 {
-		w.Normal, w.Reduce = r.Result.History[n-1].NormalWeights, r.Result.History[n-1].ReduceWeights
-	}
-	return w
-}
+func (r *Run) Final() plots.FinalWeights { return figures.Final(r.Result) }
 
 // Buildable is what [Train] can train: the genotype that was found or, where no network can be built of it since a short
 // search left a cell in which nothing reaches the threshold, the two strongest edges of every node; then asFound is false.
-func (r *Run) Buildable() (g arch.Genotype, asFound bool) {
-	if _, err := space.Derived(train.DefaultConfig().Size, r.Genotype, space.DerivedOptions{}); err == nil {
-		return r.Genotype, true
-	}
-	w := r.Final()
-	return fairdarts.Discretise(w.Ops, w.Normal, w.Reduce, fairdarts.MethodDARTS, fairdarts.DefaultThreshold), false
-}
-
-// threshold is the weight that the rule of derivation asks for, 0 where it asks for none.
-func (r *Run) threshold() float64 {
-	rule, after, found := strings.Cut(r.DerivedBy, ", threshold ")
-	v, err := strconv.ParseFloat(after, 64)
-	if !found || rule == fairdarts.MethodDARTS || err != nil || !(v > 0 && v < 1) {
-		return 0
-	}
-	return v
-}
+func (r *Run) Buildable() (g arch.Genotype, asFound bool) { return nas.Buildable(r.Result) }

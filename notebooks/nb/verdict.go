@@ -149,22 +149,8 @@ func printed(v verdict.Verdict) string {
 
 // measured is the mean over seeds with its interval, or what arithmetic gave.
 func measured(v verdict.Verdict) string {
-	switch {
-	case v.Measured != nil:
-		text := withUnit(fmt.Sprintf("%.4g", *v.Measured), v.Unit)
-		if v.Kind == claims.Order {
-			text = "difference " + text
-		}
-		if v.Interval != nil {
-			text += fmt.Sprintf(" [%.4g, %.4g]", v.Interval.Low, v.Interval.High)
-		}
-		return text
-	case len(v.Checks) == 1:
-		return withUnit(fmt.Sprintf("%.7g", v.Checks[0].Got), v.Unit)
-	case len(v.Checks) > 1:
-		return fmt.Sprintf("%d values", len(v.Checks))
-	}
-	return "–"
+	value, interval := report.Measured(v)
+	return strings.TrimSpace(value + " " + interval)
 }
 
 func withUnit(text, unit string) string { return strings.TrimSpace(text + " " + unit) }

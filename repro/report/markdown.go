@@ -42,7 +42,7 @@ func (r *Report) Markdown(w io.Writer, base string) error {
 				if v.Unverified {
 					value += " (unverified)"
 				}
-				got, interval := measured(v)
+				got, interval := Measured(v)
 				if len(v.Seeds) > 0 {
 					interval = strings.TrimSpace(interval + " " + plural(len(v.Seeds), "seed"))
 				}

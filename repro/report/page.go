@@ -215,7 +215,7 @@ func cardOf(c Claim, to linker) card {
 	out := card{Claim: c, AllKinds: strings.Join(allKinds(c), " ")}
 	for i, p := range c.Parts {
 		w := row{Part: p, Name: p.Verdict.Part, Printed: printed(p.Verdict), Chart: draw(fmt.Sprintf("chart-%s-%d", c.Record.ID, i), p)}
-		w.Measured, w.Interval = measured(p.Verdict)
+		w.Measured, w.Interval = Measured(p.Verdict)
 		if m := p.Record.Measure; m != nil && m.Check != "" && len(p.Verdict.Checks) > 0 {
 			w.Arithmetic = m.Check
 		}

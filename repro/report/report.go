@@ -339,8 +339,8 @@ func printed(v verdict.Verdict) string {
 	return withUnit(v.Printed, v.Unit)
 }
 
-// measured is the value with its interval, or what the arithmetic gave.
-func measured(v verdict.Verdict) (value, interval string) {
+// Measured is the value with its interval, or what the arithmetic gave.
+func Measured(v verdict.Verdict) (value, interval string) {
 	switch {
 	case v.Measured != nil:
 		value = withUnit(fmt.Sprintf("%.4g", *v.Measured), v.Unit)
@@ -392,7 +392,7 @@ func (r *Report) inconsistencies() []inconsistency {
 				continue
 			}
 			if len(p.Verdict.Checks) > 0 {
-				i.Other, _ = measured(p.Verdict)
+				i.Other, _ = Measured(p.Verdict)
 			}
 			out = append(out, i)
 		}

@@ -20,7 +20,6 @@ import (
 	"github.com/gonas/gonas/nas/fairdarts"
 	"github.com/gonas/gonas/nas/fairnas"
 	"github.com/gonas/gonas/nas/search"
-	"github.com/gonas/gonas/nas/space"
 	"github.com/gonas/gonas/nas/train"
 	"github.com/gonas/gonas/nas/zoo"
 	"github.com/gonas/gonas/repro/claims"
@@ -321,17 +320,9 @@ func (r *Runner) architecture(label string, seed uint64) (arch.Genotype, string,
 		return arch.Genotype{}, "", err
 	}
 	name := fmt.Sprintf("%s, seed %d", label, seed)
-	if buildable(found.Genotype) == nil {
-		return found.Genotype, name, nil
+	g, asFound := nas.Buildable(found)
+	if !asFound {
+		name += " (a cell had nothing above the threshold: two edges a node instead)"
 	}
-	// A short search may leave a cell in which nothing reaches the threshold, of which no network can be built.
-	last := found.History[len(found.History)-1]
-	g := fairdarts.Discretise(found.Primitives, last.NormalWeights, last.ReduceWeights, fairdarts.MethodDARTS, fairdarts.DefaultThreshold)
-	return g, name + " (a cell had nothing above the threshold: two edges a node instead)", buildable(g)
-}
-
-// buildable tells why no network can be built of a genotype: a cell without nodes, or none that the inputs reach.
-func buildable(g arch.Genotype) error {
-	_, err := space.Derived(train.DefaultConfig().Size, g, space.DerivedOptions{})
-	return err
+	return g, name, nil
 }
