@@ -40,7 +40,9 @@ func RankOnly(c *fairnas.Config) {
 		c.Rank = 20
 	case Quick:
 		c.StepsPerEpoch, c.Measure, c.Rank = 30, 192, 400
-	case GPU, Day:
+	case GPU:
+		c.Epochs, c.Measure, c.Rank = 8, 1024, 1000
+	case Day:
 		c.Rank = 6561
 	default:
 		c.Image, c.Holdout, c.Rank = 32, 0.1, 6561

@@ -37,6 +37,7 @@ type reproRunCmd struct {
 	Out     string   `placeholder:"DIR" help:"Evidence folder; what is finished there is not done again. Default: runs/repro-PROFILE."`
 	Data    string   `placeholder:"DIR" help:"Data folder with CIFAR-10, for all of its images; default: the embedded ones."`
 	Level   string   `name:"granularity" placeholder:"LEVEL" help:"Largest part of a search's network that is compiled as one: operation, edge, cell or network (default: the profile's)."`
+	Jobs    int      `default:"1" placeholder:"N" help:"Runs that go on at once, which makes better use of a GPU."`
 	JSON    bool     `name:"json" help:"Print the verdicts as JSON."`
 	DryRun  bool     `help:"Print the runs and stop."`
 }
@@ -45,6 +46,9 @@ type reproRunCmd struct {
 func (c reproRunCmd) Run(a *app) (err error) {
 	if c.Seeds < 1 {
 		return fmt.Errorf("--seeds: expected at least 1, got %d", c.Seeds)
+	}
+	if c.Jobs < 1 {
+		return fmt.Errorf("--jobs: expected at least 1, got %d", c.Jobs)
 	}
 	if _, err := nas.LookupProfile(c.Profile); err != nil {
 		return err
@@ -62,7 +66,7 @@ func (c reproRunCmd) Run(a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	r := &runner.Runner{Profile: c.Profile, Seeds: c.Seeds, Granularity: c.Level, Dir: dir, Claims: wanted}
+	r := &runner.Runner{Profile: c.Profile, Seeds: c.Seeds, Granularity: c.Level, Parallel: c.Jobs, Dir: dir, Claims: wanted}
 	jobs, err := r.Jobs()
 	if err != nil {
 		return err

@@ -31,8 +31,10 @@ type Config struct {
 	// Rank is the number of networks whose one-shot accuracy is measured before and after training, to be compared with
 	// their true accuracy: of NAS-Bench-Macro only, spread evenly over multiply-adds; 0 ranks none, 6561 all.
 	Rank int `json:"rank,omitempty"`
-	// Evolution is nil where only the supernet is wanted.
-	Evolution *EvolutionConfig `json:"evolution,omitempty"`
+	// TrainedOnly leaves the ranking before training out: it is the same under every way of sampling.
+	TrainedOnly bool `json:"trained_only,omitempty"`
+	// Evolution is nil where only the supernet is wanted. JSON says so, or reading it over the defaults would keep theirs.
+	Evolution *EvolutionConfig `json:"evolution"`
 }
 
 // EvolutionConfig is the search for a network on the trained supernet, by NSGA-II.
@@ -155,18 +157,23 @@ func rank(ctx context.Context, e *engine.Engine, d search.PathsData, s *search.S
 			return nil, err
 		}
 	}
-	fresh, err := search.NewSupernet(e, d, Name, c.PathsConfig, search.Options{})
-	if err != nil {
-		return nil, err
-	}
-	defer fresh.Close()
 	r := &search.Ranking{Codes: codes}
-	for i, part := range []struct {
+	type part struct {
 		net *search.Supernet
 		to  *[]float64
-	}{{fresh, &r.Untrained}, {s, &r.Trained}} {
-		*part.to, err = part.net.Measure(ctx, paths, func(done int) {
-			emit(search.Event{Kind: search.EventMeasure, Epoch: 1, Epochs: 1, Step: i*len(paths) + done, Steps: 2 * len(paths)})
+	}
+	parts := []part{{s, &r.Trained}}
+	if !c.TrainedOnly {
+		fresh, err := search.NewSupernet(e, d, Name, c.PathsConfig, search.Options{})
+		if err != nil {
+			return nil, err
+		}
+		defer fresh.Close()
+		parts = append(parts, part{fresh, &r.Untrained})
+	}
+	for i, p := range parts {
+		*p.to, err = p.net.Measure(ctx, paths, func(done int) {
+			emit(search.Event{Kind: search.EventMeasure, Epoch: 1, Epochs: 1, Step: i*len(paths) + done, Steps: len(parts) * len(paths)})
 		})
 		if err != nil {
 			return nil, err

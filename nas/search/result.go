@@ -63,8 +63,8 @@ type Result struct {
 type Ranking struct {
 	// Codes of the paths.
 	Codes []string `json:"codes"`
-	// Untrained and Trained are their one-shot accuracies, 0 to 1.
-	Untrained []float64 `json:"untrained"`
+	// Untrained and Trained are their one-shot accuracies, 0 to 1; Untrained may be left out.
+	Untrained []float64 `json:"untrained,omitempty"`
 	Trained   []float64 `json:"trained"`
 }
 

@@ -11,6 +11,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/nas"
@@ -54,13 +57,18 @@ type Runner struct {
 	// Granularity, where it is not empty, takes the place of the searches' own: a profile for a GPU compiles the network
 	// as one program, which takes minutes on a CPU.
 	Granularity string
+	// Parallel is how many runs of a kind go on at once on the engine, 0 for one: a GPU waits for the processor in small
+	// networks. It changes no result.
+	Parallel int
 	// Dir is the evidence folder.
 	Dir string
 	// Claims are those to be decided: only the runs that they need are made, one run serving many. Nil takes all.
 	Claims []claims.Claim
 	// Started is called before each job that is not done, with its number from 1 of total; the listener it returns
-	// (nil for none) hears the job's events.
+	// (nil for none) hears the job's events. With Parallel jobs start side by side, but their calls of it do not.
 	Started func(n, total int, job Job) search.Listener
+
+	starting sync.Mutex
 }
 
 // searchRun is a search by label.
@@ -99,7 +107,7 @@ func ranked(sampling string) func(nas.Config) {
 	return func(c nas.Config) {
 		if f, ok := c.(*fairnas.Config); ok {
 			nas.RankOnly(f)
-			f.Sampling = sampling
+			f.Sampling, f.TrainedOnly = sampling, sampling != search.Strict
 		}
 	}
 }
@@ -208,12 +216,27 @@ func (r *Runner) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for i, job := range jobs {
-		if job.Done {
-			continue
+	// What a training trains, a search has found before.
+	for _, kind := range []string{"search", "train"} {
+		g, ctx := errgroup.WithContext(ctx)
+		g.SetLimit(max(r.Parallel, 1))
+		for i, job := range jobs {
+			if job.Done || job.Kind != kind {
+				continue
+			}
+			g.Go(func() error {
+				// An error before, which this job's own end must not hide.
+				if ctx.Err() != nil {
+					return search.ErrInterrupted
+				}
+				if err := r.one(ctx, i+1, len(jobs), job); err != nil {
+					return fmt.Errorf("%s %s, seed %d: %w", job.Kind, job.Label, job.Seed, err)
+				}
+				return nil
+			})
 		}
-		if err := r.one(ctx, i+1, len(jobs), job); err != nil {
-			return fmt.Errorf("%s %s, seed %d: %w", job.Kind, job.Label, job.Seed, err)
+		if err := g.Wait(); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -227,7 +250,10 @@ func (r *Runner) one(ctx context.Context, n, total int, job Job) (err error) {
 	defer func() { err = errors.Join(err, log.Close()) }()
 	listen := []search.Listener{log.Listener(0)}
 	if r.Started != nil {
-		if l := r.Started(n, total, job); l != nil {
+		r.starting.Lock()
+		l := r.Started(n, total, job)
+		r.starting.Unlock()
+		if l != nil {
 			listen = append(listen, l)
 		}
 	}
