@@ -305,3 +305,22 @@ var hasNVIDIA = sync.OnceValue(func() bool {
 	}
 	return exec.Command(path, "-L").Run() == nil
 })
+
+// gpuModels are the names of the NVIDIA GPUs that the driver tells of in a folder, each once.
+func gpuModels(dir string) []string {
+	files, _ := filepath.Glob(filepath.Join(escapeGlob(dir), "*", "information"))
+	var models []string
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(text)) {
+			if model, ok := strings.CutPrefix(line, "Model:"); ok {
+				models = append(models, strings.TrimSpace(model))
+			}
+		}
+	}
+	slices.Sort(models)
+	return slices.Compact(models)
+}

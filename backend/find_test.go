@@ -180,3 +180,13 @@ func TestInstall(t *testing.T) {
 	_, err = f.install(context.Background(), "gonas-no-such-python")
 	require.ErrorContains(t, err, "apt install python3")
 }
+
+func TestGPUModels(t *testing.T) {
+	dir := t.TempDir()
+	assert.Empty(t, gpuModels(dir))
+	for bus, model := range map[string]string{"0000:00:06.0": "NVIDIA H200", "0000:00:07.0": "NVIDIA H200", "0000:00:08.0": "NVIDIA L4"} {
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, bus), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, bus, "information"), []byte("Model: \t\t "+model+"\nIRQ:   \t\t 0\n"), 0o644))
+	}
+	assert.Equal(t, []string{"NVIDIA H200", "NVIDIA L4"}, gpuModels(dir))
+}

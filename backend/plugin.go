@@ -129,6 +129,12 @@ func openXLA(found Found, options Options) (*Backend, error) {
 	}
 	info.PluginVersion = pluginVersion(real, int(api.major), int(api.minor), s.version)
 	info.Devices = devices(inner)
+	if models := gpuModels("/proc/driver/nvidia/gpus"); found.Kind == KindCUDA && len(models) > 0 {
+		// The plug-in's own names are no more than numbers.
+		for i := range info.Devices {
+			info.Devices[i] += " " + strings.Join(models, " or ")
+		}
+	}
 	if s.cache != nil {
 		identity, err := pluginIdentity(real, s.cache)
 		if err != nil {
