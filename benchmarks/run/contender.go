@@ -36,6 +36,8 @@ type contender struct {
 	// Command is the program and its arguments; Env is added to the environment.
 	Command []string
 	Env     []string
+	// Check, where it is not nil, refuses a sample that is not of the same computation as the others'.
+	Check func(sample) error
 }
 
 // sample is what one process printed. Times are in seconds, sizes in MiB; a side leaves out what it has not.
@@ -51,8 +53,11 @@ type sample struct {
 	Threads     int    `json:"threads,omitempty"`
 	Parameters  int    `json:"parameters,omitempty"`
 
-	// FirstCall is the first whole step, compiling and loading included.
+	// FirstCall is the first whole step, compiling and loading included; Build is the part of it that makes the network,
+	// Ready the time until the end of the last step that compiled or loaded a program.
 	FirstCall float64 `json:"first_call_s"`
+	Build     float64 `json:"build_s,omitempty"`
+	Ready     float64 `json:"ready_s,omitempty"`
 	// Compile is summed over parallel workers, CompileWall the time during which any of them compiled.
 	Compile      float64   `json:"compile_s"`
 	CompileWall  float64   `json:"compile_wall_s"`
@@ -64,6 +69,12 @@ type sample struct {
 	PeakRSS      float64   `json:"peak_rss_mb"`
 	// ImportRSS is the resident size before the network exists: PyTorch's own libraries.
 	ImportRSS float64 `json:"import_rss_mb,omitempty"`
+
+	// PathLosses are the losses of each step's paths, PathParameters the weights of some paths by code, for the suite
+	// fairnas; Profile is where its step's time goes, where that was asked for.
+	PathLosses     [][]float64    `json:"path_losses,omitempty"`
+	PathParameters map[string]int `json:"path_parameters,omitempty"`
+	Profile        *profile       `json:"profile,omitempty"`
 
 	// Cache is "cold" or "cached" for contenders that compile; Round counts from 1. Load averages the machine's
 	// over a minute, before the process started: what else was running.
@@ -87,6 +98,11 @@ func (c contender) run(ctx context.Context, log io.Writer) (sample, error) {
 	if s.Framework != c.Framework || s.Batch != c.Batch {
 		return sample{}, fmt.Errorf("%s: reports framework %q and batch %d, expected %q and %d",
 			c.Name, s.Framework, s.Batch, c.Framework, c.Batch)
+	}
+	if c.Check != nil {
+		if err := c.Check(s); err != nil {
+			return sample{}, fmt.Errorf("%s: %w", c.Name, err)
+		}
 	}
 	s.Busy, s.Wall = busy, time.Since(began).Seconds()
 	return s, nil

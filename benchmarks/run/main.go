@@ -1,6 +1,6 @@
-// Command run compares one bilevel search step of the DARTS supernet, and the evaluation of four networks of the zoo,
-// with the same networks in PyTorch, and NSGA-II with pymoo's, on this machine and in one run, and writes the results to
-// benchmarks/results:
+// Command run compares one bilevel search step of the DARTS supernet, a strict-fair step of FairNAS, and the evaluation of
+// four networks of the zoo, with the same networks in PyTorch, and NSGA-II with pymoo's, on this machine and in one run,
+// and writes the results to benchmarks/results:
 //
 //	go run ./benchmarks/run            (or: make bench)
 //	go run ./benchmarks/run -suite inference
@@ -36,23 +36,29 @@ type options struct {
 	Formats       []string
 	Root          string
 	Binary        string
-	TorchDir      string
-	PymooDir      string
-	Out           string
-	Golden        string
-	OursOnly      bool
-	Strict        bool
-	Suites        []string
+	// Self is this program, which is also our side of the suite fairnas.
+	Self     string
+	TorchDir string
+	PymooDir string
+	Out      string
+	Golden   string
+	OursOnly bool
+	Strict   bool
+	Suites   []string
 	// Seeds of the NSGA-II suite are 1 to Seeds.
 	Seeds int
 }
 
 // suiteNames are the comparisons, in the order of the report's folder.
-var suiteNames = []string{"darts-step", "inference", "nsga2"}
+var suiteNames = []string{"darts-step", "fairnas", "inference", "nsga2"}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if len(os.Args) > 1 && os.Args[1] == fairnasStepName {
+		exit(fairnasProcess(ctx, os.Args[2:], os.Stdout), stop)
+		return
+	}
 	o, err := parseOptions(os.Args[1:], os.Stderr)
 	if errors.Is(err, flag.ErrHelp) {
 		return
@@ -60,6 +66,11 @@ func main() {
 	if err == nil {
 		err = bench(ctx, o, os.Stdout, os.Stderr)
 	}
+	exit(err, stop)
+}
+
+// exit ends the program with 1 where there is an error.
+func exit(err error, stop func()) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		stop()
@@ -161,6 +172,11 @@ func (o *options) complete() error {
 		return err
 	}
 	o.Root = root
+	if o.Self == "" {
+		if o.Self, err = os.Executable(); err != nil {
+			return err
+		}
+	}
 	for _, p := range []struct {
 		path     *string
 		fallback string
@@ -195,7 +211,7 @@ func bench(ctx context.Context, o options, out, log io.Writer) error {
 			return err
 		}
 	}
-	if !slices.Contains(o.Suites, "darts-step") && !slices.Contains(o.Suites, "inference") {
+	if !slices.ContainsFunc(o.Suites, func(s string) bool { return s != "nsga2" }) {
 		return nil
 	}
 
@@ -207,13 +223,21 @@ func bench(ctx context.Context, o options, out, log io.Writer) error {
 		if python, err = torchEnvironment(o.TorchDir, filepath.Join(scripts, "requirements.txt")).python(ctx, log); err != nil {
 			return err
 		}
-		if o.Golden == "" {
-			fmt.Fprintln(log, "PyTorch's network is not compared with reference numbers: neither -golden nor GONAS_GOLDEN is set")
-		} else if text, err := exec.CommandContext(ctx, python, script, "--check", o.Golden).CombinedOutput(); err != nil {
-			return fmt.Errorf("PyTorch's network does not compute the reference numbers: %w\n%s", err, text)
+		// The suite fairnas compares both sides' losses itself.
+		if slices.Contains(o.Suites, "darts-step") || slices.Contains(o.Suites, "inference") {
+			if o.Golden == "" {
+				fmt.Fprintln(log, "PyTorch's network is not compared with reference numbers: neither -golden nor GONAS_GOLDEN is set")
+			} else if text, err := exec.CommandContext(ctx, python, script, "--check", o.Golden).CombinedOutput(); err != nil {
+				return fmt.Errorf("PyTorch's network does not compute the reference numbers: %w\n%s", err, text)
+			}
 		}
 	}
 
+	if slices.Contains(o.Suites, "fairnas") {
+		if err := fairnasSuite(ctx, o, python, out, log); err != nil {
+			return err
+		}
+	}
 	if slices.Contains(o.Suites, "inference") {
 		if err := inference(ctx, o, python, out, log); err != nil {
 			return err

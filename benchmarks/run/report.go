@@ -72,16 +72,7 @@ func (r report) markdown() string {
 
 	fmt.Fprintf(&b, "%s %d threads for each side; %s.\n", r.Machine.sentence(), r.Threads, strings.Join(r.Allocator, " "))
 	fmt.Fprintf(&b, "Backends: %s.\n", strings.Join(r.Backends, "; "))
-	low, high := -1.0, -1.0
-	for _, s := range r.Samples {
-		if s.Busy >= 0 && (low < 0 || s.Busy < low) {
-			low = s.Busy
-		}
-		high = max(high, s.Busy)
-	}
-	if high >= 0 {
-		fmt.Fprintf(&b, "Load average when the processes started: %.1f to %.1f (includes the process before).\n", low, high)
-	}
+	b.WriteString(r.load())
 
 	batches := []int{}
 	byBatch := map[int][]summary{}
@@ -122,8 +113,29 @@ func (r report) markdown() string {
 			"compiling, cold (programs)", "loading, cached", "CPU-s a step", "peak, cold", "peak"}, rows))
 	}
 
+	fmt.Fprintf(&b, "\n## Bars (batch %d)\n\n%s", barBatch, barTable(r.Bars))
+	return b.String()
+}
+
+// load is a line on the load averages when the processes started, empty where the system does not tell.
+func (r report) load() string {
+	low, high := -1.0, -1.0
+	for _, s := range r.Samples {
+		if s.Busy >= 0 && (low < 0 || s.Busy < low) {
+			low = s.Busy
+		}
+		high = max(high, s.Busy)
+	}
+	if high < 0 {
+		return ""
+	}
+	return fmt.Sprintf("Load average when the processes started: %.1f to %.1f (includes the process before).\n", low, high)
+}
+
+// barTable draws bars with what was measured.
+func barTable(bars []bar) string {
 	var rows [][]string
-	for _, x := range r.Bars {
+	for _, x := range bars {
 		value, unit := number(x.Value), ""
 		if x.Unit != "" {
 			unit = " " + x.Unit
@@ -143,8 +155,7 @@ func (r report) markdown() string {
 		}
 		rows = append(rows, []string{x.What, value, limit, status})
 	}
-	fmt.Fprintf(&b, "\n## Bars (batch %d)\n\n%s", barBatch, table([]string{"", "measured", "at most", ""}, rows))
-	return b.String()
+	return table([]string{"", "measured", "at most", ""}, rows)
 }
 
 // finish keeps a report in folder as benchmark-date.json and .md, in the place of one of the same day, and prints it.

@@ -17,8 +17,10 @@ type summary struct {
 	Quickest float64 `json:"step_min_s"`
 	Slowest  float64 `json:"step_max_s"`
 	Timed    int     `json:"steps_timed"`
-	// FirstCold is the first call with an empty cache, First the median of the others.
+	// FirstCold is the first call with an empty cache, First the median of the others, ReadyCold the time until the end of
+	// the cold run's last step that compiled anything.
 	FirstCold float64 `json:"first_call_cold_s,omitempty"`
+	ReadyCold float64 `json:"ready_cold_s,omitempty"`
 	First     float64 `json:"first_call_s"`
 	// CompileCold is the wall time of compiling in the cold run, CompileSum the same summed over its workers; Load the median load time of the cached ones, which must
 	// have compiled nothing: Recompiled counts what they did compile.
@@ -50,7 +52,7 @@ func summarise(c contender, samples []sample) summary {
 		cpu = append(cpu, x.CPUPerStep)
 		if x.Cache == "cold" {
 			s.FirstCold, s.CompileCold, s.CompileSum = x.FirstCall, x.CompileWall, x.Compile
-			s.Compilations, s.PeakCold = x.Compilations, x.PeakRSS
+			s.Compilations, s.PeakCold, s.ReadyCold = x.Compilations, x.PeakRSS, x.Ready
 			continue
 		}
 		first = append(first, x.FirstCall)
@@ -84,85 +86,103 @@ type bar struct {
 	Reason string  `json:"reason,omitempty"`
 }
 
+// judged is the bar with a measurement, or with the reason why there is none.
+func (b bar) judged(value float64, err error) bar {
+	switch {
+	case err != nil:
+		b.Status, b.Reason = "not run", err.Error()
+	case value <= b.Limit:
+		b.Value, b.Status = value, "met"
+	default:
+		b.Value, b.Status = value, "missed"
+	}
+	return b
+}
+
+// named finds a contender's summary at a batch size, nil where there is none.
+func named(all []summary, name string, batch int) *summary {
+	i := slices.IndexFunc(all, func(s summary) bool { return s.Name == name && s.Batch == batch })
+	if i < 0 {
+		return nil
+	}
+	return &all[i]
+}
+
+// ratio is that of two contenders' numbers, an error where one is missing.
+func ratio(ours, theirs *summary, batch int, of func(*summary) float64) (float64, error) {
+	if ours == nil || theirs == nil {
+		return 0, fmt.Errorf("one of the two sides at batch %d", batch)
+	}
+	if of(ours) == 0 || of(theirs) == 0 {
+		return 0, fmt.Errorf("a second round")
+	}
+	return of(ours) / of(theirs), nil
+}
+
+func stepOf(s *summary) float64 { return s.Step }
+
+func peakOf(s *summary) float64 { return s.Peak }
+
+// recompiled counts the programs that our cached processes compiled.
+func recompiled(all []summary) (float64, error) {
+	n, runs := 0, 0
+	for _, s := range all {
+		if s.Framework == "gonas" && s.First > 0 {
+			n, runs = n+s.Recompiled, runs+1
+		}
+	}
+	if runs == 0 {
+		return 0, fmt.Errorf("a cached run")
+	}
+	return float64(n), nil
+}
+
+// leaner is PyTorch's format of the smaller peak, the harder comparison.
+func leaner(standard, last *summary) *summary {
+	if last != nil && (standard == nil || last.Peak < standard.Peak) {
+		return last
+	}
+	return standard
+}
+
 // barBatch is the batch size at which the bars hold.
 const barBatch = 16
 
 // bars checks the step's bounds at batch 16.
 func bars(all []summary) []bar {
-	find := func(name string) *summary {
-		i := slices.IndexFunc(all, func(s summary) bool { return s.Name == name && s.Batch == barBatch })
-		if i < 0 {
-			return nil
-		}
-		return &all[i]
-	}
 	var best *summary
 	for i := range all {
 		if s := &all[i]; s.Framework == "gonas" && s.Batch == barBatch && (best == nil || s.Step < best.Step) {
 			best = s
 		}
 	}
-	edge, standard, last := find("gonas edge"), find("torch default"), find("torch channels_last")
+	edge := named(all, "gonas edge", barBatch)
+	standard, last := named(all, "torch default", barBatch), named(all, "torch channels_last", barBatch)
 
 	var out []bar
-	add := func(b bar, value func() (float64, error)) {
-		v, err := value()
-		switch {
-		case err != nil:
-			b.Status, b.Reason = "not run", err.Error()
-		case v <= b.Limit:
-			b.Value, b.Status = v, "met"
-		default:
-			b.Value, b.Status = v, "missed"
-		}
-		out = append(out, b)
+	add := func(b bar, value float64, err error) { out = append(out, b.judged(value, err)) }
+	against := func(b bar, ours, theirs *summary, of func(*summary) float64) {
+		value, err := ratio(ours, theirs, barBatch, of)
+		add(b, value, err)
 	}
-	ratio := func(ours, theirs *summary, of func(*summary) float64) func() (float64, error) {
-		return func() (float64, error) {
-			if ours == nil || theirs == nil {
-				return 0, fmt.Errorf("one of the two sides at batch %d", barBatch)
-			}
-			if of(ours) == 0 || of(theirs) == 0 {
-				return 0, fmt.Errorf("a second round")
-			}
-			return of(ours) / of(theirs), nil
-		}
+	against(bar{What: "step, best granularity / PyTorch default", Limit: 0.28, Goal: 0.17}, best, standard, stepOf)
+	against(bar{What: "step, best granularity / PyTorch channels-last", Limit: 0.46, Goal: 0.30}, best, last, stepOf)
+	against(bar{What: "step, edges / PyTorch default", Limit: 0.36}, edge, standard, stepOf)
+	against(bar{What: "step, edges / PyTorch channels-last", Limit: 0.60}, edge, last, stepOf)
+	compiling := bar{What: "compiling all executables of edges, cold, wall time", Limit: 8, Unit: "s"}
+	if edge == nil || edge.Compilations == 0 {
+		add(compiling, 0, fmt.Errorf("a cold run by edges"))
+	} else {
+		add(compiling, edge.CompileCold, nil)
 	}
-	step := func(s *summary) float64 { return s.Step }
-	add(bar{What: "step, best granularity / PyTorch default", Limit: 0.28, Goal: 0.17}, ratio(best, standard, step))
-	add(bar{What: "step, best granularity / PyTorch channels-last", Limit: 0.46, Goal: 0.30}, ratio(best, last, step))
-	add(bar{What: "step, edges / PyTorch default", Limit: 0.36}, ratio(edge, standard, step))
-	add(bar{What: "step, edges / PyTorch channels-last", Limit: 0.60}, ratio(edge, last, step))
-	add(bar{What: "compiling all executables of edges, cold, wall time", Limit: 8, Unit: "s"}, func() (float64, error) {
-		if edge == nil || edge.Compilations == 0 {
-			return 0, fmt.Errorf("a cold run by edges")
-		}
-		return edge.CompileCold, nil
-	})
-	add(bar{What: "loading all executables of edges from the cache", Limit: 1, Unit: "s"}, func() (float64, error) {
-		if edge == nil || edge.First == 0 {
-			return 0, fmt.Errorf("a cached run by edges")
-		}
-		return edge.Load, nil
-	})
-	add(bar{What: "programs compiled by the cached processes"}, func() (float64, error) {
-		n, runs := 0, 0
-		for _, s := range all {
-			if s.Framework == "gonas" && s.First > 0 {
-				n, runs = n+s.Recompiled, runs+1
-			}
-		}
-		if runs == 0 {
-			return 0, fmt.Errorf("a cached run")
-		}
-		return float64(n), nil
-	})
-	// The smaller of PyTorch's two formats is the harder comparison.
-	leanest := standard
-	if last != nil && (leanest == nil || last.Peak < leanest.Peak) {
-		leanest = last
+	loading := bar{What: "loading all executables of edges from the cache", Limit: 1, Unit: "s"}
+	if edge == nil || edge.First == 0 {
+		add(loading, 0, fmt.Errorf("a cached run by edges"))
+	} else {
+		add(loading, edge.Load, nil)
 	}
-	add(bar{What: "peak memory, edges / PyTorch's smaller", Limit: 0.6},
-		ratio(edge, leanest, func(s *summary) float64 { return s.Peak }))
+	n, err := recompiled(all)
+	add(bar{What: "programs compiled by the cached processes"}, n, err)
+	against(bar{What: "peak memory, edges / PyTorch's smaller", Limit: 0.6}, edge, leaner(standard, last), peakOf)
 	return out
 }

@@ -36,6 +36,7 @@ type Engine struct {
 	compilations atomic.Int64
 	compileNanos atomic.Int64
 	calls        atomic.Int64
+	observe      func(Call)
 }
 
 // New makes an engine on a backend that computes in float32.
@@ -69,6 +70,17 @@ type Stats struct {
 func (e *Engine) Stats() Stats {
 	return Stats{e.compilations.Load(), time.Duration(e.compileNanos.Load()), e.calls.Load()}
 }
+
+// Call is one call of an executable, for a profile.
+type Call struct {
+	// Key is "forward|", "gradient|", "update|" and the like, then the block's signature and the inputs' shapes.
+	Key        string
+	Begin, End time.Time
+}
+
+// Observe has f told of every call from now on, by the worker that made it, several at once; nil ends that. Nothing may
+// run meanwhile.
+func (e *Engine) Observe(f func(Call)) { e.observe = f }
 
 // executable is one compiled graph. It is built and compiled once, by whoever needs it first.
 type executable struct {
@@ -158,6 +170,10 @@ func (x *executable) run(in ...any) (out []*tensors.Tensor, err error) {
 		return nil, err
 	}
 	x.engine.calls.Add(1)
+	if f := x.engine.observe; f != nil {
+		begin := time.Now()
+		defer func() { f(Call{x.key, begin, time.Now()}) }()
+	}
 	err = exceptions.TryCatch[error](func() { out = x.graph.Run(in...) })
 	if err != nil {
 		return nil, fmt.Errorf("running block %s: %w", x.key, err)
