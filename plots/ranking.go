@@ -29,7 +29,7 @@ type Tau struct {
 	Level float64
 }
 
-// text prints tau-b for a chart, words for a description.
+// text prints tau-b for a chart.
 func (t *Tau) text() string {
 	switch {
 	case t == nil:
@@ -40,7 +40,8 @@ func (t *Tau) text() string {
 	return fmt.Sprintf("tau-b %s [%s, %s]", minus(t.Value), minus(t.Low), minus(t.High))
 }
 
-func (t *Tau) words() string {
+// String is the value and its interval in words.
+func (t *Tau) String() string {
 	switch {
 	case t == nil:
 		return "no tau-b"
@@ -278,7 +279,7 @@ func Ranking(series []RankingSeries, title string) (Figure, error) {
 		d.cloud(points, dot(i), radius, many)
 		lowest, highest := spread(s.True)
 		said := fmt.Sprintf("%s: %s, one-shot from %s to %s %%, true from %s to %s %%, %s", s.Name, plural(len(s.OneShot), "network"),
-			number(low, 2), number(high, 2), number(lowest, 2), number(highest, 2), s.Tau.words())
+			number(low, 2), number(high, 2), number(lowest, 2), number(highest, 2), s.Tau)
 		if intercept, slope, ok := fit(s.OneShot, s.True); ok {
 			d.straight(c, intercept, slope, low, high, line)
 			fitted = true

@@ -5,11 +5,9 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/gonas/gonas/nas/evolve"
-	"github.com/gonas/gonas/nas/fairnas"
-	"github.com/gonas/gonas/nas/rank"
 	"github.com/gonas/gonas/nas/search"
 	"github.com/gonas/gonas/plots"
+	"github.com/gonas/gonas/repro/figures"
 )
 
 // bySeed are the searches over single-path supernets that have what is wanted, by seed.
@@ -22,9 +20,6 @@ func (s plotSource) bySeed(has func(search.Result) bool) map[uint64][]plotSearch
 	}
 	return out
 }
-
-// sampling names a supernet by its way of sampling.
-func (p plotSearch) sampling() string { return p.result.Supernet.Sampling }
 
 // eachSeed makes a figure of the supernets of each seed.
 func eachSeed(figure, title string, has func(search.Result) bool, draw func([]plotSearch, string) (plots.Figure, error)) func(plotSource) ([]namedFigure, error) {
@@ -54,102 +49,33 @@ func eachSeed(figure, title string, has func(search.Result) bool, draw func([]pl
 func hasRanking(r search.Result) bool { return r.Ranking != nil }
 func isSupernet(search.Result) bool   { return true }
 
-// percent is the values times 100.
-func percent(v []float64) []float64 {
-	out := make([]float64, len(v))
-	for i, x := range v {
-		out[i] = 100 * x
-	}
-	return out
-}
-
-// bootstrapSamples of a rank correlation's interval.
-const bootstrapSamples = 1000
-
-func drawRanking(list []plotSearch, title string) (plots.Figure, error) {
-	truth, err := fairnas.TrueAccuracies(list[0].result.Ranking.Codes)
-	if err != nil {
-		return plots.Figure{}, err
-	}
-	var series []plots.RankingSeries
-	add := func(name string, p plotSearch, accuracy []float64) error {
-		tau, err := rank.TauB(accuracy, truth)
+// ofSupernets draws what a function of package figures makes of the supernets.
+func ofSupernets[S any](data func(...search.Result) (S, error), draw func(S, string) (plots.Figure, error)) func([]plotSearch, string) (plots.Figure, error) {
+	return func(list []plotSearch, title string) (plots.Figure, error) {
+		var results []search.Result
+		for _, p := range list {
+			results = append(results, p.result)
+		}
+		d, err := data(results...)
 		if err != nil {
-			return err
-		}
-		i, err := rank.TauBInterval(accuracy, truth, 0.95, bootstrapSamples, p.result.Seed)
-		series = append(series, plots.RankingSeries{Name: name, OneShot: percent(accuracy), True: truth, Networks: p.result.Ranking.Codes,
-			Tau: &plots.Tau{Value: tau, Low: i.Low, High: i.High, Level: 0.95}})
-		return err
-	}
-	if err := add("untrained", list[0], list[0].result.Ranking.Untrained); err != nil {
-		return plots.Figure{}, err
-	}
-	for _, p := range list {
-		if !slices.Equal(p.result.Ranking.Codes, list[0].result.Ranking.Codes) {
-			return plots.Figure{}, fmt.Errorf("%s: expected the networks of %s", p.title(), list[0].title())
-		}
-		if err := add(p.sampling(), p, p.result.Ranking.Trained); err != nil {
 			return plots.Figure{}, err
 		}
+		return draw(d, title)
 	}
-	return plots.Ranking(series, title)
 }
 
-func drawHistograms(list []plotSearch, title string) (plots.Figure, error) {
-	samples := []plots.Sample{{Name: "untrained", Values: percent(list[0].result.Ranking.Untrained)}}
-	for _, p := range list {
-		samples = append(samples, plots.Sample{Name: p.sampling(), Values: percent(p.result.Ranking.Trained)})
-	}
-	return plots.Histograms(samples, title)
-}
-
-func drawUpdates(list []plotSearch, title string) (plots.Figure, error) {
-	var series []plots.Updates
-	for _, p := range list {
-		series = append(series, plots.Updates{Name: p.sampling(), Counts: p.result.Supernet.Updates})
-	}
+func drawUpdates(series []plots.Updates, title string) (plots.Figure, error) {
 	return plots.UpdateCounts(series, nil, title)
 }
 
-func drawRanges(list []plotSearch, title string) (plots.Figure, error) {
-	var series []plots.AccuracySeries
-	for _, p := range list {
-		s := plots.AccuracySeries{Name: p.sampling()}
-		for _, e := range p.result.Supernet.Epochs {
-			s.Epochs = append(s.Epochs, e.Epoch)
-			s.Mean, s.Lowest, s.Highest = append(s.Mean, 100*e.TrainAccuracy), append(s.Lowest, 100*e.Lowest), append(s.Highest, 100*e.Highest)
-		}
-		series = append(series, s)
-	}
-	return plots.AccuracyRanges(series, title)
-}
-
 func drawPareto(p plotSearch) (string, plots.Figure, error) {
-	v := p.result.Evolution
-	if v == nil {
+	if p.result.Evolution == nil {
 		return "", plots.Figure{}, noData("expected an evolutionary search over a supernet, found none")
 	}
-	scale := []float64{100, 1e-6, 1e-6}
-	scaled := func(values []float64) []float64 {
-		out := make([]float64, len(values))
-		for i, x := range values {
-			out[i] = x * scale[i]
-		}
-		return out
+	e, err := figures.Evolution(p.result)
+	if err != nil {
+		return "", plots.Figure{}, err
 	}
-	e := plots.Evolution{}
-	for i, unit := range []string{", %", ", M", ", M"} {
-		e.Objectives = append(e.Objectives, plots.Objective{Name: v.Objectives[i].Name + unit, Maximise: v.Objectives[i].Direction == evolve.Maximise})
-	}
-	for _, g := range v.Generations {
-		f := plots.Front{Generation: g.Generation}
-		for _, values := range g.Front {
-			f.Values = append(f.Values, scaled(values))
-		}
-		e.Fronts = append(e.Fronts, f)
-	}
-	e.Chosen = []plots.Choice{{Name: v.Chosen.Code, Values: scaled([]float64{v.Chosen.Accuracy, float64(v.Chosen.MACs), float64(v.Chosen.Params)})}}
 	f, err := plots.Pareto(e, "First fronts: "+p.title())
 	return "pareto", f, err
 }

@@ -14,12 +14,11 @@ import (
 	"github.com/gonas/gonas/nas"
 	"github.com/gonas/gonas/nas/arch"
 	"github.com/gonas/gonas/nas/engine"
-	"github.com/gonas/gonas/nas/fairnas"
 	"github.com/gonas/gonas/nas/nn"
-	"github.com/gonas/gonas/nas/rank"
 	"github.com/gonas/gonas/nas/search"
 	"github.com/gonas/gonas/nas/space"
 	"github.com/gonas/gonas/repro/evidence"
+	"github.com/gonas/gonas/repro/figures"
 	"github.com/gonas/gonas/repro/runfolder"
 )
 
@@ -252,25 +251,13 @@ func (c searchCmd) reportPaths(a *app, f *folder, r *search.Result) error {
 			*search.Result
 		}{f.Dir, r})
 	}
-	if k := r.Ranking; k != nil {
-		fmt.Fprintf(a.stdout, "one-shot accuracy of %d networks: %s untrained, %s trained\n", len(k.Codes), accuracyRange(k.Untrained), accuracyRange(k.Trained))
-		truth, err := fairnas.TrueAccuracies(k.Codes)
+	if r.Ranking != nil {
+		series, err := figures.Ranking(*r)
 		if err != nil {
 			return err
 		}
-		for _, of := range []struct {
-			name     string
-			accuracy []float64
-		}{{"untrained", k.Untrained}, {"trained", k.Trained}} {
-			tau, err := rank.TauB(of.accuracy, truth)
-			if err != nil {
-				return err
-			}
-			i, err := rank.TauBInterval(of.accuracy, truth, 0.95, 1000, r.Seed)
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(a.stdout, "Kendall's tau-b with their true accuracy, %s: %.3f, 95 %% interval %.3f to %.3f\n", of.name, tau, i.Low, i.High)
+		for _, s := range series {
+			fmt.Fprintf(a.stdout, "one-shot accuracy of %d networks, %s: %.1f to %.1f %%; with their true accuracy %s\n", len(s.OneShot), s.Name, slices.Min(s.OneShot), slices.Max(s.OneShot), s.Tau)
 		}
 	}
 	if v := r.Evolution; v != nil {
@@ -287,10 +274,6 @@ func (c searchCmd) reportPaths(a *app, f *folder, r *search.Result) error {
 	}
 	_, err := fmt.Fprintf(a.stdout, "%d steps, sampling %s; run folder: %s\n", r.Steps, r.Supernet.Sampling, f.Dir)
 	return err
-}
-
-func accuracyRange(v []float64) string {
-	return fmt.Sprintf("%.3f to %.3f", slices.Min(v), slices.Max(v))
 }
 
 // printGenotype writes both cells for people.

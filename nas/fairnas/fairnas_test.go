@@ -251,6 +251,17 @@ func TestConfig(t *testing.T) {
 	}
 }
 
+// A configuration without a search is one too after it was written and read over the defaults, as resuming does.
+func TestConfigWithoutEvolution(t *testing.T) {
+	c := tiny()
+	c.Evolution = nil
+	text, err := json.Marshal(c)
+	require.NoError(t, err)
+	got := fairnas.DefaultConfig()
+	require.NoError(t, json.Unmarshal(text, &got))
+	assert.Equal(t, c, got)
+}
+
 func ExampleEqualProbability() {
 	fmt.Printf("%.6f %.2g\n", fairnas.EqualProbability(6, 6), fairnas.EqualProbability(600, 6))
 	// Output: 0.015432 2.5e-07

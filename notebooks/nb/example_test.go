@@ -11,10 +11,12 @@ import (
 	"github.com/gonas/gonas/nas/arch"
 	"github.com/gonas/gonas/nas/darts"
 	"github.com/gonas/gonas/nas/fairdarts"
+	"github.com/gonas/gonas/nas/fairnas"
 	"github.com/gonas/gonas/nas/nn"
 	"github.com/gonas/gonas/nas/search"
 	"github.com/gonas/gonas/nas/space"
 	"github.com/gonas/gonas/nas/train"
+	"github.com/gonas/gonas/nas/zoo"
 	"github.com/gonas/gonas/notebooks/nb"
 	"github.com/gonas/gonas/plots"
 	"github.com/gonas/gonas/repro"
@@ -304,4 +306,97 @@ func ExampleRun_Final() {
 	run := nb.Must(nb.Search("fairdarts", "smoke", small))
 	fmt.Println(nb.Must(plots.Alphas(run.Final(), "Final weights")).Title())
 	// Output: Final weights
+}
+
+// ranked is a supernet of a moment that has ranked two networks.
+func ranked(sampling string) *nb.Run {
+	c := nb.Must(nb.Must(nas.Lookup("fairnas")).Config("smoke")).(*fairnas.Config)
+	nas.RankOnly(c)
+	small(&c.Base)
+	c.Sampling, c.Rank = sampling, 2
+	return nb.Must(nb.SearchConfig("fairnas", c))
+}
+
+// firstLines are what f prints, but only titles of figures and headers of tables.
+func firstLines(f func()) {
+	for line := range strings.Lines(printed(f)) {
+		if strings.HasPrefix(line, "figure: ") || strings.HasPrefix(line, "epoch ") || strings.HasPrefix(line, "network ") || strings.HasPrefix(line, "block ") {
+			fmt.Print(line)
+		}
+	}
+}
+
+func ExampleSupernet() {
+	_, clean := temporary()
+	defer clean()
+	run := nb.Must(nb.Search("fairnas", "smoke", small))
+	run.Evolution.Chosen.Code = "chosen"
+	firstLines(func() { nb.Supernet(run) })
+	// Output:
+	// epoch  learning rate  training loss  training accuracy  lowest  highest
+	// figure: Training accuracy of paths: cifar_mobile, profile custom, seed 0
+	// figure: Updates of the blocks: cifar_mobile, profile custom, seed 0
+	// figure: First fronts: cifar_mobile, profile custom, seed 0
+	// network   one-shot accuracy  multiply-adds  parameters
+	// figure: Chosen: chosen
+	// block  operation            kernel  hidden channels  stride  channels in  channels out
+}
+
+func ExampleEpochs() {
+	_, clean := temporary()
+	defer clean()
+	firstLines(func() { nb.Epochs(ranked(search.Strict)) })
+	// Output: epoch  learning rate  training loss  training accuracy  lowest  highest
+}
+
+// Supernets that were sampled otherwise stand beside each other.
+func ExampleRanges() {
+	_, clean := temporary()
+	defer clean()
+	firstLines(func() { nb.Ranges("Training accuracy", ranked(search.Strict), ranked(search.Uniform)) })
+	// Output: figure: Training accuracy
+}
+
+func ExampleUpdates() {
+	_, clean := temporary()
+	defer clean()
+	nb.Updates("Updates", ranked(search.Strict))
+	// Output:
+	// figure: Updates
+	// Updates of every choice in 8 layers. strict: 3 paths, updates of a choice from 1 to 1, furthest from the mean 0.
+}
+
+func ExampleRanking() {
+	_, clean := temporary()
+	defer clean()
+	firstLines(func() { nb.Ranking("Ranking", ranked(search.Strict), ranked(search.Uniform)) })
+	// Output: figure: Ranking
+}
+
+func ExampleOneShot() {
+	_, clean := temporary()
+	defer clean()
+	firstLines(func() { nb.OneShot("One-shot accuracy", ranked(search.Strict)) })
+	// Output: figure: One-shot accuracy
+}
+
+func ExamplePareto() {
+	_, clean := temporary()
+	defer clean()
+	firstLines(func() { nb.Pareto(nb.Must(nb.Search("fairnas", "smoke", small)), "Fronts") })
+	// Output: figure: Fronts
+}
+
+func ExampleFront() {
+	_, clean := temporary()
+	defer clean()
+	firstLines(func() { nb.Front(nb.Must(nb.Search("fairnas", "smoke", small))) })
+	// Output: network   one-shot accuracy  multiply-adds  parameters
+}
+
+func ExampleNetwork() {
+	firstLines(func() { nb.Network(nb.Must(zoo.Get("fairnas-a")).Network, "FairNAS-A") })
+	// Output:
+	// figure: FairNAS-A
+	// block  operation            kernel  hidden channels  stride  channels in  channels out
 }

@@ -67,6 +67,20 @@ var cells = map[string]func(){
 		Must(Cached("full", "x", func(string) error { return nil }))
 	},
 	"first step": firstStep,
+	"supernet":   func() { Supernet(supernetRun()) },
+	"supernet's progress": func() {
+		p := newProgress("search", nil)
+		p.listen(search.Event{Kind: search.EventStart, Epochs: 2, Steps: 1})
+		for epoch := 1; epoch <= 2; epoch++ {
+			p.listen(search.Event{Kind: search.EventStep, Epochs: 2, Steps: 1, Epoch: epoch, Step: 1, TrainLoss: 2})
+			p.listen(search.Event{Kind: search.EventEpoch, Epochs: 2, Steps: 1, Epoch: epoch, Paths: &search.PathsEpoch{TrainAccuracy: 0.1 * float64(epoch), Lowest: 0.05, Highest: 0.25}})
+		}
+		for generation := 1; generation <= 3; generation++ {
+			time.Sleep(everyUpdate)
+			p.listen(search.Event{Kind: search.EventMeasure, Epochs: 3, Epoch: generation, Steps: 8, Step: 6})
+		}
+		p.end("done")
+	},
 }
 
 var genotype = arch.Genotype{Style: arch.StyleThreshold,

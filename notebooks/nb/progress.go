@@ -28,10 +28,13 @@ type progress struct {
 
 	began, shown time.Time
 	// from is the number of steps that were done before.
-	from    int
-	losses  []float64
-	leading string
-	broken  bool
+	from   int
+	losses []float64
+	// accuracies are the mean accuracies of a supernet's paths, by epoch.
+	accuracies []float64
+	// standing is how the last epoch left the search.
+	standing string
+	broken   bool
 }
 
 func newProgress(what string, ops []string) *progress { return &progress{what: what, ops: ops} }
@@ -41,37 +44,49 @@ func (p *progress) listen(e search.Event) {
 	switch e.Kind {
 	case search.EventStart:
 		p.began, p.from = time.Now(), e.Epoch*e.Steps
-		p.losses = nil
+		p.losses, p.accuracies, p.standing = nil, nil, ""
 		if e.Epoch < e.Epochs {
 			p.update(e)
 		}
 	case search.EventStep:
 		p.losses = append(p.losses, e.TrainLoss)
-		every := everyLine
-		if gonbui.IsNotebook {
-			every = everyUpdate
-		}
-		if time.Since(p.shown) >= every {
+		if p.due() {
 			p.update(e)
 		}
 	case search.EventEpoch:
-		if e.Alphas != nil {
-			p.leading = leading(p.ops, slices.Concat(e.Alphas.NormalWeights, e.Alphas.ReduceWeights))
+		switch {
+		case e.Alphas != nil:
+			p.standing = leading(p.ops, slices.Concat(e.Alphas.NormalWeights, e.Alphas.ReduceWeights))
+		case e.Paths != nil:
+			p.accuracies = append(p.accuracies, e.Paths.TrainAccuracy)
+			p.standing = strings.TrimSpace(pathAccuracy(*e.Paths) + " " + sparkline(p.accuracies, 24))
+		}
+	case search.EventMeasure:
+		if p.due() {
+			p.measured(e)
 		}
 	}
 }
 
+// due tells whether it is time for another state.
+func (p *progress) due() bool {
+	every := everyLine
+	if gonbui.IsNotebook {
+		every = everyUpdate
+	}
+	return time.Since(p.shown) >= every
+}
+
 // update shows a state on the way.
 func (p *progress) update(e search.Event) {
-	p.shown = time.Now()
 	done, all := p.from+len(p.losses), e.Epochs*e.Steps
 	head := []string{fmt.Sprintf("%s: %d of %d steps", p.what, done, all)}
 	var rest []string
 	if n := len(p.losses); n > 0 {
 		rest = append(rest, fmt.Sprintf("loss %.3f %s", p.losses[n-1], sparkline(p.losses, 24)))
 	}
-	if p.leading != "" {
-		rest = append(rest, p.leading)
+	if p.standing != "" {
+		rest = append(rest, p.standing)
 	}
 	if n := len(p.losses); n > 1 {
 		left := time.Duration(float64(time.Since(p.began)) / float64(n) * float64(all-done))
@@ -79,6 +94,26 @@ func (p *progress) update(e search.Event) {
 	} else {
 		rest = append(rest, "the first step compiles what the cache does not hold")
 	}
+	p.state(done, all, head, rest)
+}
+
+// measured shows how many paths of a supernet are measured.
+func (p *progress) measured(e search.Event) {
+	head := p.what + ": "
+	if e.Epochs > 1 {
+		head += fmt.Sprintf("generation %d of %d, ", e.Epoch, e.Epochs)
+	}
+	head += fmt.Sprintf("%d of %d paths measured", e.Step, e.Steps)
+	var rest []string
+	if p.standing != "" {
+		rest = append(rest, p.standing)
+	}
+	p.state(max(e.Epoch-1, 0)*e.Steps+e.Step, e.Epochs*e.Steps, []string{head}, rest)
+}
+
+// state shows a bar with a line beside it and one below.
+func (p *progress) state(done, all int, head, rest []string) {
+	p.shown = time.Now()
 	text := strings.Join(slices.Concat(head, rest), "; ")
 	if !gonbui.IsNotebook {
 		fmt.Fprintln(os.Stderr, text)

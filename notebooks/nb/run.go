@@ -173,13 +173,7 @@ func searchIn(s runfolder.Config, base search.Base, do func(context.Context, *en
 	if err != nil {
 		return nil, err
 	}
-	how := fmt.Sprintf("%d steps", r.Steps)
-	if n := len(r.Epochs); n > 0 {
-		last := r.Epochs[n-1]
-		how += fmt.Sprintf(", loss %.4f, accuracy %.3f on the weights' half; skip connections: %d normal, %d reduce",
-			last.TrainLoss, last.TrainAccuracy, last.SkipsNormal, last.SkipsReduce)
-	}
-	show.end(how + "; run folder " + filepath.Base(dir))
+	show.end(summary(r) + "; run folder " + filepath.Base(dir))
 	return &Run{dir, r}, nil
 }
 
