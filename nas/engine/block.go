@@ -136,6 +136,9 @@ func (b *block) gradient(e *Engine, of gradientOf, outShapes []shapes.Shape) *ex
 			for i, g := range grads[:pieces] {
 				flat[i] = graph.Reshape(g, g.Shape().Size())
 			}
+			if n := b.layout.padding; n > 0 {
+				flat = append(flat, graph.Zeros(in[0].Graph(), e.vector(n)))
+			}
 			results = append(results, concat(flat))
 		}
 		return append(results, grads[pieces:]...)

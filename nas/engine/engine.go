@@ -5,6 +5,7 @@ package engine
 
 import (
 	"fmt"
+	"math/bits"
 	"runtime"
 	"slices"
 	"strconv"
@@ -19,6 +20,7 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/support/exceptions"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/gonas/gonas/nas/nn"
 )
@@ -182,29 +184,18 @@ func (x *executable) run(in ...any) (out []*tensors.Tensor, err error) {
 }
 
 // compileAll compiles in parallel what is not compiled yet.
-func compileAll(list []*executable) error {
-	workers := min(runtime.GOMAXPROCS(0), len(list))
-	var wg sync.WaitGroup
-	var next atomic.Int64
-	errs := make([]error, len(list))
-	for range workers {
-		wg.Go(func() {
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= len(list) {
-					return
-				}
-				errs[i] = list[i].compile()
-			}
-		})
+func (e *Engine) compileAll(list []*executable) error {
+	return e.each(len(list), func(i int) error { return list[i].compile() })
+}
+
+// each calls f with 0 to n-1, some side by side, and returns one of its errors.
+func (e *Engine) each(n int, f func(int) error) error {
+	var g errgroup.Group
+	g.SetLimit(e.parallel)
+	for i := range n {
+		g.Go(func() error { return f(i) })
 	}
-	wg.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return g.Wait()
 }
 
 // vector is the shape of a flat vector.
@@ -244,10 +235,18 @@ func Values(t *tensors.Tensor) (out []float64, err error) {
 	return out, err
 }
 
-// layout is where a block's tensors lie in its flat vectors.
+// layout is where a block's tensors lie in its flat vectors. The weights' vector ends in zeros that nothing reads, so
+// that many blocks share a length, and with it the programs that update them.
 type layout struct {
 	specs            []nn.Spec
 	weights, buffers int
+	padding          int // of weights
+}
+
+// rounded is the next of four lengths an octave, and a multiple of 16.
+func rounded(n int) int {
+	step := max(16, 1<<bits.Len(uint(n))>>3)
+	return (n + step - 1) / step * step
 }
 
 func newLayout(specs []nn.Spec) layout {
@@ -260,6 +259,10 @@ func newLayout(specs []nn.Spec) layout {
 		default:
 			l.weights += s.Size()
 		}
+	}
+	if l.weights > 0 {
+		l.padding = rounded(l.weights) - l.weights
+		l.weights += l.padding
 	}
 	return l
 }

@@ -90,7 +90,7 @@ func (m *Model) group(prefix string, module nn.Module) *Group {
 		delete(m.pending, name)
 		flat[s.Buffer] = append(flat[s.Buffer], values...)
 	}
-	if t := m.flatTensor(flat[false]); t != nil {
+	if t := m.weightTensor(l, flat[false]); t != nil {
 		g.weights = &Variable{t}
 	}
 	g.buffers = m.flatTensor(flat[true])
@@ -105,6 +105,11 @@ func (m *Model) flatTensor(values []float64) *tensors.Tensor {
 		return nil
 	}
 	return m.engine.Tensor(values, len(values))
+}
+
+// weightTensor is [Model.flatTensor] with the layout's padding.
+func (m *Model) weightTensor(l layout, values []float64) *tensors.Tensor {
+	return m.flatTensor(append(values, make([]float64, l.padding)...))
 }
 
 func widen(values []float32) []float64 {
@@ -185,7 +190,7 @@ func (m *Model) set(state map[string][]float64) error {
 			if err := g.weights.Value.FinalizeAll(); err != nil {
 				return err
 			}
-			g.weights.Value = m.flatTensor(flat[false])
+			g.weights.Value = m.weightTensor(g.layout, flat[false])
 		}
 		if g.buffers != nil {
 			if err := g.buffers.FinalizeAll(); err != nil {
@@ -407,7 +412,7 @@ func (m *Model) LoadOptimizerState(o *Optimizer, slots []map[string][]float32, s
 			if err := own[k].FinalizeAll(); err != nil {
 				return err
 			}
-			own[k] = m.flatTensor(widen(flat))
+			own[k] = m.weightTensor(g.layout, widen(flat))
 		}
 	}
 	return nil

@@ -164,21 +164,41 @@ func (o *Optimizer) slots(v *Variable) []*tensors.Tensor {
 // alone. It returns the gradients' global norm before clipping, 0 without clipping.
 func (o *Optimizer) Step(rate float64, variables []*Variable, gradients []*tensors.Tensor) (norm float64, err error) {
 	o.step++
-	scale := o.engine.Scalar(1)
-	if o.clip > 0 {
-		if scale, norm, err = o.clipScale(gradients); err != nil {
-			return 0, err
-		}
-	}
 	numbers := o.rule.Scalars(o.step, rate)
-	scalars := o.engine.Tensor(numbers, len(numbers))
+	var moved []movement
+	var list []*executable
 	for i, v := range variables {
 		if gradients[i] == nil {
 			continue
 		}
-		if err := o.update(v, gradients[i], scale, scalars); err != nil {
+		m := movement{v, gradients[i], o.updating(v, gradients[i], len(numbers)), nil}
+		list = append(list, m.update)
+		if o.clip > 0 {
+			m.squares = o.engine.executable("squares", []shapes.Shape{m.gradient.Shape()}, func(in []*Node) []*Node {
+				return []*Node{sumOfSquares(in[0])}
+			})
+			list = append(list, m.squares)
+		}
+		moved = append(moved, m)
+	}
+	if err := o.engine.compileAll(list); err != nil {
+		return 0, err
+	}
+	scale := o.engine.Scalar(1)
+	if o.clip > 0 && len(moved) > 0 {
+		if scale, norm, err = o.clipScale(moved); err != nil {
 			return 0, err
 		}
+	}
+	scalars := o.engine.Tensor(numbers, len(numbers))
+	// On the device first, for several updates read them at once.
+	for _, t := range []*tensors.Tensor{scale, scalars} {
+		if _, err := t.Buffer(o.engine.backend, 0); err != nil {
+			return 0, fmt.Errorf("moving an input to the device: %w", err)
+		}
+	}
+	if err := o.engine.each(len(moved), func(i int) error { return o.apply(moved[i], scale, scalars) }); err != nil {
+		return 0, err
 	}
 	for _, t := range []*tensors.Tensor{scale, scalars} {
 		if err := t.FinalizeAll(); err != nil {
@@ -188,62 +208,67 @@ func (o *Optimizer) Step(rate float64, variables []*Variable, gradients []*tenso
 	return norm, nil
 }
 
-func (o *Optimizer) update(v *Variable, gradient, scale, scalars *tensors.Tensor) error {
-	slots := o.slots(v)
-	in := []shapes.Shape{v.Value.Shape(), gradient.Shape(), scale.Shape(), scalars.Shape()}
-	for _, s := range slots {
+// movement is one variable's part of a step; squares is nil without clipping.
+type movement struct {
+	variable        *Variable
+	gradient        *tensors.Tensor
+	update, squares *executable
+}
+
+// updating is the executable of the rule for a variable.
+func (o *Optimizer) updating(v *Variable, gradient *tensors.Tensor, numbers int) *executable {
+	in := []shapes.Shape{v.Value.Shape(), gradient.Shape(), shapes.Make(o.engine.dtype), o.engine.vector(numbers)}
+	for _, s := range o.slots(v) {
 		in = append(in, s.Shape())
 	}
-	count := scalars.Shape().Dimensions[0]
-	x := o.engine.executable("update|"+o.rule.Signature(), in, func(in []*Node) []*Node {
-		numbers := make([]*Node, count)
-		for i := range numbers {
-			numbers[i] = Reshape(Slice(in[3], AxisElem(i)))
+	return o.engine.executable("update|"+o.rule.Signature(), in, func(in []*Node) []*Node {
+		scalars := make([]*Node, numbers)
+		for i := range scalars {
+			scalars[i] = Reshape(Slice(in[3], AxisElem(i)))
 		}
-		w, state := o.rule.Graph(in[0], Mul(in[1], in[2]), in[4:], numbers)
+		w, state := o.rule.Graph(in[0], Mul(in[1], in[2]), in[4:], scalars)
 		return append([]*Node{w}, state...)
 	})
+}
+
+func (o *Optimizer) apply(m movement, scale, scalars *tensors.Tensor) error {
+	slots := o.slots(m.variable)
 	args := []any{}
 	donate := func(t *tensors.Tensor) error {
 		d, err := DonateTensorBuffer(t, o.engine.backend, 0)
 		args = append(args, d)
 		return err
 	}
-	if err := donate(v.Value); err != nil {
+	if err := donate(m.variable.Value); err != nil {
 		return err
 	}
-	args = append(args, gradient, scale, scalars)
+	args = append(args, m.gradient, scale, scalars)
 	for _, s := range slots {
 		if err := donate(s); err != nil {
 			return err
 		}
 	}
-	outs, err := x.run(args...)
+	outs, err := m.update.run(args...)
 	if err != nil {
 		return err
 	}
-	v.Value = outs[0]
+	m.variable.Value = outs[0]
 	copy(slots, outs[1:])
 	return nil
 }
 
 // clipScale computes min(1, clip/(norm+1e-6)) on the device, squares summed in the order of the gradients.
-func (o *Optimizer) clipScale(gradients []*tensors.Tensor) (scale *tensors.Tensor, norm float64, err error) {
-	var sums []*tensors.Tensor
-	var in []shapes.Shape
-	for _, g := range gradients {
-		if g == nil {
-			continue
+func (o *Optimizer) clipScale(moved []movement) (scale *tensors.Tensor, norm float64, err error) {
+	sums, in := make([]*tensors.Tensor, len(moved)), make([]shapes.Shape, len(moved))
+	err = o.engine.each(len(moved), func(i int) error {
+		out, err := moved[i].squares.run(moved[i].gradient)
+		if err == nil {
+			sums[i], in[i] = out[0], out[0].Shape()
 		}
-		x := o.engine.executable("squares", []shapes.Shape{g.Shape()}, func(in []*Node) []*Node {
-			return []*Node{sumOfSquares(in[0])}
-		})
-		out, err := x.run(g)
-		if err != nil {
-			return nil, 0, err
-		}
-		sums = append(sums, out[0])
-		in = append(in, out[0].Shape())
+		return err
+	})
+	if err != nil {
+		return nil, 0, err
 	}
 	x := o.engine.executable("clip|"+formatFloat(o.clip), in, func(in []*Node) []*Node {
 		total := in[0]

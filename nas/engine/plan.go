@@ -42,6 +42,8 @@ type instruction struct {
 	// before is the number of instructions that this one waits for, after are those that wait for it.
 	before int
 	after  []int
+	// chain is the length of the longest chain of instructions from this one on.
+	chain int
 }
 
 // plan is a static schedule: which executable runs on which slots, what it waits for, and when a slot's tensor can go.
@@ -360,6 +362,13 @@ func (p *plan) finish() error {
 			p.instructions[earlier].after = append(p.instructions[earlier].after, k)
 		}
 	}
+	for k := len(p.instructions) - 1; k >= 0; k-- {
+		i := &p.instructions[k]
+		i.chain = 1
+		for _, next := range i.after {
+			i.chain = max(i.chain, 1+p.instructions[next].chain)
+		}
+	}
 	for _, list := range [][]int{p.inputs, p.outputs, p.inputGradients, {p.one}, slices.Collect(maps.Values(p.groupGradients))} {
 		for _, s := range list {
 			if s >= 0 {
@@ -375,7 +384,7 @@ func (p *plan) finish() error {
 			list = append(list, i.executable)
 		}
 	}
-	return compileAll(list)
+	return p.model.engine.compileAll(list)
 }
 
 // run executes the plan on tensors for its inputs; the caller owns the result's tensors.
@@ -397,8 +406,8 @@ func (p *plan) run(inputs []*tensors.Tensor) (values []*tensors.Tensor, err erro
 	return values, r.all()
 }
 
-// run is one execution of a plan. Independent instructions run side by side, the earliest first; what each computes
-// does not depend on that.
+// run is one execution of a plan. Independent instructions run side by side, those of the longest chain first, so that
+// no chain is left over at the end for one worker alone; what each computes does not depend on that.
 type run struct {
 	plan   *plan
 	values []*tensors.Tensor
@@ -407,26 +416,37 @@ type run struct {
 	wake    sync.Cond
 	readers []int32
 	waits   []int
-	ready   intHeap
+	ready   ready
 	left    int
 	err     error
 }
 
-type intHeap []int
+// ready is a heap of instructions.
+type ready struct {
+	plan *plan
+	list []int
+}
 
-func (h intHeap) Len() int           { return len(h) }
-func (h intHeap) Less(i, j int) bool { return h[i] < h[j] }
-func (h intHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *intHeap) Push(x any)        { *h = append(*h, x.(int)) }
-func (h *intHeap) Pop() any {
-	old := *h
-	x := old[len(old)-1]
-	*h = old[:len(old)-1]
+func (r *ready) Len() int { return len(r.list) }
+func (r *ready) Less(i, j int) bool {
+	a, b := r.list[i], r.list[j]
+	if d := r.plan.instructions[a].chain - r.plan.instructions[b].chain; d != 0 {
+		return d > 0
+	}
+	return a < b
+}
+func (r *ready) Swap(i, j int) { r.list[i], r.list[j] = r.list[j], r.list[i] }
+func (r *ready) Push(x any)    { r.list = append(r.list, x.(int)) }
+func (r *ready) Pop() any {
+	last := len(r.list) - 1
+	x := r.list[last]
+	r.list = r.list[:last]
 	return x
 }
 
 func (r *run) all() error {
 	r.wake.L = &r.mu
+	r.ready.plan = r.plan
 	r.left = len(r.plan.instructions)
 	for k, i := range r.plan.instructions {
 		if r.waits[k] = i.before; i.before == 0 {
@@ -451,7 +471,7 @@ func (r *run) work() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for {
-		for len(r.ready) == 0 && r.left > 0 && r.err == nil {
+		for r.ready.Len() == 0 && r.left > 0 && r.err == nil {
 			r.wake.Wait()
 		}
 		if r.left == 0 || r.err != nil {
