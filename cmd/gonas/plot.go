@@ -274,6 +274,7 @@ var labelNames = map[string]string{
 	extract.LabelDARTS: "DARTS", extract.LabelFairDARTS: "FairDARTS", extract.LabelFairDARTSNo01: "FairDARTS without zero-one loss",
 	extract.LabelFairDARTSL1: "FairDARTS with L1 loss", extract.LabelFairDARTSWeight1: "FairDARTS with loss weight 1", extract.LabelDARTSNoise: "DARTS with noise on skips",
 	extract.LabelRandom: "random", extract.LabelFairNAS: "FairNAS, strict fairness", extract.LabelFairNASUniform: "FairNAS's supernet, uniform sampling",
+	extract.LabelFairNASExpectation: "FairNAS's supernet, expectation fairness",
 }
 
 func labelName(label string) string {

@@ -18,6 +18,7 @@ import (
 	"github.com/gonas/gonas/nas/search"
 	"github.com/gonas/gonas/repro"
 	"github.com/gonas/gonas/repro/claims"
+	"github.com/gonas/gonas/repro/evidence"
 	"github.com/gonas/gonas/repro/runfolder"
 	"github.com/gonas/gonas/repro/runner"
 )
@@ -25,6 +26,7 @@ import (
 type reproCmd struct {
 	List   reproListCmd   `cmd:"" help:"List the claims: id, paper, kind, value as printed."`
 	Run    reproRunCmd    `cmd:"" help:"Make the runs that the claims need, then decide the claims."`
+	Decide reproDecideCmd `cmd:"" help:"Decide the claims from what an evidence folder holds, without running anything."`
 	Verify reproVerifyCmd `cmd:"" help:"Recompute every verdict of an evidence folder from its raw logs alone."`
 	Report reproReportCmd `cmd:"" help:"Show an evidence folder: a page that works offline, Markdown, a table or JSON."`
 }
@@ -228,6 +230,32 @@ func (c reproListCmd) Run(a *app) error {
 		fmt.Fprintf(a.stdout, "%-18s %-10s %-6s %s: %s\n", claim.ID, claim.Paper, claim.Kind, claim.Metric, claim.Printed)
 	}
 	return nil
+}
+
+type reproDecideCmd struct {
+	Dir  string `arg:"" help:"Evidence folder: of a run that was cut short, say, or of one whose claims were written anew."`
+	JSON bool   `name:"json" help:"Print the verdicts as JSON."`
+}
+
+// Run writes verdicts.json and prints the verdicts.
+func (c reproDecideCmd) Run(a *app) error {
+	record, err := evidence.ReadRun(c.Dir)
+	if err != nil {
+		return err
+	}
+	f, err := runfolder.Lock(c.Dir)
+	if err != nil {
+		return err
+	}
+	defer f.Unlock()
+	verdicts, err := repro.Decide(c.Dir, record.Profile)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return repro.JSON(a.stdout, verdicts)
+	}
+	return repro.Table(a.stdout, verdicts)
 }
 
 type reproVerifyCmd struct {

@@ -77,6 +77,9 @@ func (c Config) Validate() error {
 		return fmt.Errorf("config: rank: expected 0, or at least 2 networks of %s, whose true accuracies are known, got %d of %s", space.NASBenchMacroName, c.Rank, c.Space)
 	}
 	if e := c.Evolution; e != nil {
+		if c.Width != 0 && c.Width != 1 {
+			return fmt.Errorf("config: width: expected 1 where networks are searched, which have the space's own channels, got %g", c.Width)
+		}
 		if e.Params != evolve.Minimise && e.Params != evolve.Maximise {
 			return fmt.Errorf("config: evolution.params: expected %s or %s, got %q", evolve.Minimise, evolve.Maximise, e.Params)
 		}

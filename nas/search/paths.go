@@ -96,6 +96,8 @@ type PathsConfig struct {
 	// Sampling is one of [Samplings].
 	Sampling string        `json:"sampling"`
 	Weights  WeightsConfig `json:"weights"`
+	// Width multiplies the numbers of channels of the space's blocks, as a smaller model of it; 0 leaves them.
+	Width float64 `json:"width,omitempty"`
 	// Holdout is the part of the training images, between 0 and 1, that measures paths and trains nothing.
 	Holdout float64 `json:"holdout"`
 	// Recalibrate are the training images whose statistics batch norm takes in a path that is measured, Measure the
@@ -120,6 +122,9 @@ func (c PathsConfig) Validate() error {
 	}
 	if !(c.Weights.LearningRate > 0) {
 		return fmt.Errorf("config: weights.learning_rate: expected more than 0, got %g", c.Weights.LearningRate)
+	}
+	if !(c.Width >= 0 && c.Width <= 1) {
+		return fmt.Errorf("config: width: expected more than 0 and at most 1, got %g", c.Width)
 	}
 	if !(c.Holdout > 0 && c.Holdout < 1) {
 		return fmt.Errorf("config: holdout: expected between 0 and 1, got %g", c.Holdout)
@@ -271,6 +276,9 @@ func newSupernet(e *engine.Engine, d PathsData, method string, c PathsConfig, o 
 	shape := d.Train.Shape()
 	if shape[1] != c.Image || shape[3] != paths.Shared.Input[2] {
 		return nil, fmt.Errorf("data: images of %v, the configuration takes %d pixels and the space %d channels", shape[1:], c.Image, paths.Shared.Input[2])
+	}
+	if c.Width > 0 {
+		paths = paths.Scaled(c.Width)
 	}
 	s := &Supernet{Space: paths.Resized(c.Image, d.Train.Classes()), Result: PathsResult{Sampling: c.Sampling}, config: c, method: method, options: o, data: d}
 	if n := s.Space.Choices(); c.Sampling == Strict && slices.Min(n) != slices.Max(n) {

@@ -2,6 +2,7 @@ package space
 
 import (
 	"fmt"
+	"math"
 	"math/big"
 	"slices"
 	"strings"
@@ -22,6 +23,34 @@ type Paths struct {
 // Resized is the space for images of a side in pixels and a number of classes.
 func (p Paths) Resized(image, classes int) Paths {
 	p.Shared.Input[0], p.Shared.Input[1], p.Shared.Classes = image, image, classes
+	return p
+}
+
+// Scaled is the space with every number of channels inside it times width, rounded: a smaller model of it, as cheap as
+// width squared where products are most of the work.
+func (p Paths) Scaled(width float64) Paths {
+	times := func(channels int) int {
+		if channels == 0 { // a block that has none
+			return 0
+		}
+		return max(1, int(math.Round(width*float64(channels))))
+	}
+	blocks := func(list []arch.Block) []arch.Block {
+		out := slices.Clone(list)
+		for i := range out {
+			b := &out[i]
+			b.In, b.Out, b.Hidden = times(b.In), times(b.Out), times(b.Hidden)
+		}
+		return out
+	}
+	chain := *p.Shared.Chain
+	chain.Stem.Out, chain.Last.Out, chain.Blocks = times(chain.Stem.Out), times(chain.Last.Out), blocks(chain.Blocks)
+	p.Shared.Chain = &chain
+	layers := make([][]arch.Block, len(p.Layers))
+	for l, choices := range p.Layers {
+		layers[l] = blocks(choices)
+	}
+	p.Layers = layers
 	return p
 }
 

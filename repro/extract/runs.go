@@ -32,8 +32,9 @@ const (
 	LabelDARTSNoise = "darts-noise"
 	// FairNAS's supernet on NAS-Bench-Macro under strict fairness, and under the samplings that it is compared with, each
 	// with as many paths trained.
-	LabelFairNAS        = "fairnas-strict"
-	LabelFairNASUniform = "fairnas-uniform"
+	LabelFairNAS            = "fairnas-strict"
+	LabelFairNASUniform     = "fairnas-uniform"
+	LabelFairNASExpectation = "fairnas-expectation"
 	// LabelFairNASUntrained are the supernets of LabelFairNAS before they were trained: no runs of their own.
 	LabelFairNASUntrained = "fairnas-untrained"
 	// LabelRandom is a random architecture; seed k stands beside the searched one of seed k.
