@@ -170,6 +170,10 @@ func decidePart(c claims.Claim, a claims.Part, p claims.Profile, m Measured) Ver
 	case len(m.A) == 0 && len(m.Checks) == 0:
 		v.Status, v.Reason, v.Rule = NotRun, "lacks "+m.Missing, rule.Says
 		return v
+	case a.Kind == claims.Rank && a.Measure != nil && a.Measure.Than != "" && rule.Bound == 0 && len(m.B) == 0:
+		// Without its baseline the correlation would be compared with 0.
+		v.Status, v.Reason, v.Rule = NotRun, "lacks finished runs of the baseline "+a.Measure.Than, rule.Says
+		return v
 	}
 	v.Rule, v.Seeds, v.Checks = rule.Says, m.Seeds, m.Checks
 	if problem := unusable(a.Kind, m); problem != "" {

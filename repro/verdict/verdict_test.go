@@ -114,6 +114,17 @@ func TestNotRunNamesWhatItLacks(t *testing.T) {
 	assert.Contains(t, decide(t, claim(claims.Order, claims.Rule{}), claims.Quick, Measured{Missing: "runs of darts"}).Reason, "runs of darts")
 }
 
+func TestRankWithoutItsBaseline(t *testing.T) {
+	m := Measured{Seeds: seeds, A: []float64{0.6, 0.7, 0.8}}
+	c := claim(claims.Rank, claims.Rule{})
+	c.Measure = &claims.Measure{Quantity: "one_shot_tau", Of: "strict", Than: "uniform"}
+	v := decide(t, c, claims.GPU, m)
+	assert.Equal(t, NotRun, v.Status, v.Reason)
+	assert.Contains(t, v.Reason, "uniform")
+	c.Accept[claims.Any] = claims.Rule{Bound: 0.3, Says: "a number stands in for the baseline"}
+	assert.Equal(t, Consistent, decide(t, c, claims.GPU, m).Status)
+}
+
 func TestUnverifiedIsNeverAsserted(t *testing.T) {
 	for name, change := range map[string]func(*claims.Claim){
 		"unverified": func(c *claims.Claim) { c.Unverified = true },
