@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -202,7 +203,8 @@ const cudaCompilations = 4
 // addXLAFlags leaves the flags of a user who set this one, or a file of flags, alone.
 func addXLAFlags(name, flag string) error {
 	flags := strings.TrimSpace(os.Getenv("XLA_FLAGS"))
-	if strings.Contains(flags, name) || (flags != "" && !strings.HasPrefix(flags, "-")) {
+	set := func(f string) bool { return f == name || strings.HasPrefix(f, name+"=") }
+	if slices.ContainsFunc(strings.Fields(flags), set) || (flags != "" && !strings.HasPrefix(flags, "-")) {
 		return nil
 	}
 	return os.Setenv("XLA_FLAGS", strings.TrimSpace(flags+" "+flag))

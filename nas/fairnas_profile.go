@@ -32,9 +32,9 @@ func fairNASProfile(c *fairnas.Config, p Profile) {
 }
 
 // RankOnly makes a configuration of FairNAS one that ranks networks of NAS-Bench-Macro, whose accuracies are known, and
-// searches none. At quick the supernet has a quarter of the channels, whose steps take a fifth of the time: in half a
-// minute a whole one trained too little to rank anything (tau-b 0.04 to 0.16 in 300 steps). Width, batch and rate were
-// chosen with the seeds 0 to 2, which the profile runs.
+// searches none. At quick the supernet has a quarter of the channels: a whole one learns too little in half a minute (300
+// steps of batch 32 at 0.05: tau-b 0.15 and 0.04 for the seeds 0 and 1). Width, batch and rate were chosen with the
+// seeds 0 to 2, which the profile runs.
 func RankOnly(c *fairnas.Config) {
 	c.Space, c.Evolution = space.NASBenchMacroName, nil
 	switch c.Profile {

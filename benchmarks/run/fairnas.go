@@ -199,7 +199,7 @@ func (r fairnasReport) markdown() string {
 	fmt.Fprintf(&b, "%s One step takes %d images through six paths, in each layer every choice once, forwards and back, batch norm in "+
 		"training mode; the gradients add up to one update by SGD (momentum %g, L2 decay %g, norm clipped to %g). Ours runs the stem once a "+
 		"step for all six paths; PyTorch's natural code, and so this one, runs each path by itself, stem included, and holds one path's graph "+
-		"at a time. Both start from the same weights: numbers of parameters (%s) and the six losses of the first two steps agreed in every process. "+
+		"at a time. Both start from the same weights: numbers of parameters (%s) and the six losses of the first two steps agreed in every process of a strict-fair step. "+
 		"Processes of all contenders take turns; times are medians over all their timed steps (%d step(s) of warm-up after the first), "+
 		"in seconds; memory is the largest resident size in MiB. A first call of ours begins with the making of the supernet.\n\n",
 		r.Network, fairnasBatch, fairnasWeights.Momentum, fairnasWeights.WeightDecay, fairnasWeights.Clip, r.counts(), r.Warmup)

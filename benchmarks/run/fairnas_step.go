@@ -23,6 +23,7 @@ import (
 	"github.com/gonas/gonas/nas/nn"
 	"github.com/gonas/gonas/nas/search"
 	"github.com/gonas/gonas/nas/space"
+	"github.com/gonas/gonas/repro/evidence"
 )
 
 // fairnasStepName is the first argument that makes this program one process of ours of the suite fairnas.
@@ -134,7 +135,7 @@ func (c fairnasStep) measure(ctx context.Context, b *backend.Backend) (sample, e
 	stats := backend.CompileStats().Sub(before)
 	s.Compile, s.CompileWall, s.Load = stats.CompileTime.Seconds(), stats.CompileWall.Seconds(), stats.LoadTime.Seconds()
 	s.Compilations, s.CacheHits = int(stats.Compilations), int(stats.CacheHits)
-	s.CPUPerStep, s.PeakRSS = median(cpu), peakRSS()
+	s.CPUPerStep, s.PeakRSS = median(cpu), float64(evidence.PeakMemory())/(1<<20)
 	if recording != nil {
 		s.Profile = recording.profile()
 	}
@@ -212,12 +213,6 @@ func fairnasImages(p space.Paths, batch int) (images []float32, labels []int32) 
 		labels = append(labels, int32(label))
 	}
 	return images, labels
-}
-
-// peakRSS is the largest resident size of this process so far, in MiB; 0 where the system does not tell.
-func peakRSS() float64 {
-	kb, _ := strconv.ParseFloat(strings.TrimSuffix(field("/proc/self/status", "VmHWM", ":"), " kB"), 64)
-	return kb / 1024
 }
 
 // cpuSeconds is the processor time of this process so far, to 0.01 s; 0 where the system does not tell.

@@ -4,6 +4,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"math/bits"
 	"runtime"
@@ -29,7 +30,7 @@ import (
 type Engine struct {
 	backend compute.Backend
 	dtype   dtypes.DType
-	// parallel is how many blocks of a plan run side by side.
+	// parallel is how many blocks of a plan, and compilations, run side by side.
 	parallel int
 
 	mu          sync.Mutex
@@ -95,7 +96,8 @@ type executable struct {
 	graph                  *graph.Graph
 	outNodes               []*graph.Node
 	outputs                []shapes.Shape
-	err                    error
+	buildErr, compileErr   error
+	compiled               atomic.Bool
 }
 
 // executable returns the one of this key; build makes its outputs from one parameter per input shape.
@@ -121,7 +123,7 @@ func (e *Engine) executable(key string, inputs []shapes.Shape, build func(in []*
 func (x *executable) trace() error {
 	x.buildOnce.Do(func() {
 		start := time.Now()
-		x.err = exceptions.TryCatch[error](func() {
+		x.buildErr = exceptions.TryCatch[error](func() {
 			g := graph.NewGraph(x.engine.backend, "block")
 			in := make([]*graph.Node, len(x.inputs))
 			for i, s := range x.inputs {
@@ -137,12 +139,12 @@ func (x *executable) trace() error {
 			}
 			x.graph = g
 		})
-		if x.err != nil {
-			x.err = fmt.Errorf("building block %s: %w", x.key, x.err)
+		if x.buildErr != nil {
+			x.buildErr = fmt.Errorf("building block %s: %w", x.key, x.buildErr)
 		}
 		x.engine.compileNanos.Add(int64(time.Since(start)))
 	})
-	return x.err
+	return x.buildErr
 }
 
 func (x *executable) compile() error {
@@ -157,13 +159,14 @@ func (x *executable) compile() error {
 			}
 		})
 		if err != nil {
-			x.err = fmt.Errorf("compiling block %s: %w", x.key, err)
+			x.compileErr = fmt.Errorf("compiling block %s: %w", x.key, err)
 		}
 		x.outNodes = nil
+		x.compiled.Store(err == nil)
 		x.engine.compilations.Add(1)
 		x.engine.compileNanos.Add(int64(time.Since(start)))
 	})
-	return x.err
+	return x.compileErr
 }
 
 // run calls the executable; an input is a *tensors.Tensor or a donated one.
@@ -185,17 +188,30 @@ func (x *executable) run(in ...any) (out []*tensors.Tensor, err error) {
 
 // compileAll compiles in parallel what is not compiled yet.
 func (e *Engine) compileAll(list []*executable) error {
-	return e.each(len(list), func(i int) error { return list[i].compile() })
+	var left []*executable
+	seen := map[*executable]bool{}
+	for _, x := range list {
+		if !x.compiled.Load() && !seen[x] {
+			seen[x] = true
+			left = append(left, x)
+		}
+	}
+	return e.each(len(left), func(i int) error { return left[i].compile() })
 }
 
-// each calls f with 0 to n-1, some side by side, and returns one of its errors.
+// each calls f with 0 to n-1, some side by side, and returns the first of its errors by number.
 func (e *Engine) each(n int, f func(int) error) error {
 	var g errgroup.Group
 	g.SetLimit(e.parallel)
+	errs := make([]error, n)
 	for i := range n {
-		g.Go(func() error { return f(i) })
+		g.Go(func() error {
+			errs[i] = f(i)
+			return nil
+		})
 	}
-	return g.Wait()
+	_ = g.Wait()
+	return cmp.Or(errs...)
 }
 
 // vector is the shape of a flat vector.
@@ -243,8 +259,11 @@ type layout struct {
 	padding          int // of weights
 }
 
-// rounded is the next of four lengths an octave, and a multiple of 16.
+// rounded is the next of four lengths an octave, and a multiple of 16. The longest have none to share it with.
 func rounded(n int) int {
+	if n > 1<<20 {
+		return n
+	}
 	step := max(16, 1<<bits.Len(uint(n))>>3)
 	return (n + step - 1) / step * step
 }

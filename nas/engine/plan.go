@@ -376,13 +376,9 @@ func (p *plan) finish() error {
 			}
 		}
 	}
-	var list []*executable
-	seen := map[*executable]bool{}
-	for _, i := range p.instructions {
-		if !seen[i.executable] {
-			seen[i.executable] = true
-			list = append(list, i.executable)
-		}
+	list := make([]*executable, len(p.instructions))
+	for k, i := range p.instructions {
+		list[k] = i.executable
 	}
 	return p.model.engine.compileAll(list)
 }

@@ -78,7 +78,7 @@ func (c Config) Validate() error {
 	}
 	if e := c.Evolution; e != nil {
 		if c.Width != 0 && c.Width != 1 {
-			return fmt.Errorf("config: width: expected 1 where networks are searched, which have the space's own channels, got %g", c.Width)
+			return fmt.Errorf("config: width: expected 0 or 1 where networks are searched, which have the space's own channels, got %g", c.Width)
 		}
 		if e.Params != evolve.Minimise && e.Params != evolve.Maximise {
 			return fmt.Errorf("config: evolution.params: expected %s or %s, got %q", evolve.Minimise, evolve.Maximise, e.Params)

@@ -124,7 +124,7 @@ func (c PathsConfig) Validate() error {
 		return fmt.Errorf("config: weights.learning_rate: expected more than 0, got %g", c.Weights.LearningRate)
 	}
 	if !(c.Width >= 0 && c.Width <= 1) {
-		return fmt.Errorf("config: width: expected more than 0 and at most 1, got %g", c.Width)
+		return fmt.Errorf("config: width: expected 0 for the space's own channels, or up to 1 times as many, got %g", c.Width)
 	}
 	if !(c.Holdout > 0 && c.Holdout < 1) {
 		return fmt.Errorf("config: holdout: expected between 0 and 1, got %g", c.Holdout)

@@ -40,17 +40,26 @@ func (p Paths) Scaled(width float64) Paths {
 		for i := range out {
 			b := &out[i]
 			b.In, b.Out, b.Hidden = times(b.In), times(b.Out), times(b.Hidden)
+			if b.Squeeze != nil {
+				squeeze := *b.Squeeze
+				squeeze.Reduced = times(squeeze.Reduced)
+				b.Squeeze = &squeeze
+			}
 		}
 		return out
 	}
 	chain := *p.Shared.Chain
-	chain.Stem.Out, chain.Last.Out, chain.Blocks = times(chain.Stem.Out), times(chain.Last.Out), blocks(chain.Blocks)
+	chain.Stem.Out, chain.Last.Out, chain.Hidden.Out = times(chain.Stem.Out), times(chain.Last.Out), times(chain.Hidden.Out)
+	chain.Blocks = blocks(chain.Blocks)
 	p.Shared.Chain = &chain
 	layers := make([][]arch.Block, len(p.Layers))
 	for l, choices := range p.Layers {
 		layers[l] = blocks(choices)
 	}
 	p.Layers = layers
+	if width != 1 {
+		p.Name += fmt.Sprintf(" ×%g", width)
+	}
 	return p
 }
 

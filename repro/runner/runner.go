@@ -58,14 +58,15 @@ type Runner struct {
 	// as one program, which takes minutes on a CPU.
 	Granularity string
 	// Parallel is how many runs of a kind go on at once on the engine, 0 for one: a GPU waits for the processor in small
-	// networks. It changes no result.
+	// networks. It changes no result on a processor.
 	Parallel int
 	// Dir is the evidence folder.
 	Dir string
 	// Claims are those to be decided: only the runs that they need are made, one run serving many. Nil takes all.
 	Claims []claims.Claim
 	// Started is called before each job that is not done, with its number from 1 of total; the listener it returns
-	// (nil for none) hears the job's events. With Parallel jobs start side by side, but their calls of it do not.
+	// (nil for none) hears the job's events. With Parallel its calls do not
+	// overlap, but those of the listeners do.
 	Started func(n, total int, job Job) search.Listener
 
 	starting sync.Mutex
@@ -226,7 +227,7 @@ func (r *Runner) Run(ctx context.Context) error {
 				continue
 			}
 			g.Go(func() error {
-				// An error before, which this job's own end must not hide.
+				// After an error or an interrupt no further run begins.
 				if ctx.Err() != nil {
 					return search.ErrInterrupted
 				}
