@@ -3,6 +3,7 @@
 package backend
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -24,4 +25,23 @@ func TestCompileError(t *testing.T) {
 	_, err = client.Compile().WithStableHLO([]byte("module @broken { nonsense }")).Done()
 	require.ErrorContains(t, err, "nonsense")
 	assert.Zero(t, CompileStats().Sub(before).Stored)
+}
+
+// A flag is set beside a user's others, and never in the place of the user's own.
+func TestAddXLAFlags(t *testing.T) {
+	for before, after := range map[string]string{
+		"":            "--a=1",
+		"--b=2":       "--b=2 --a=1",
+		"--a=0":       "--a=0",
+		"--b=2 --a=0": "--b=2 --a=0",
+		"--a":         "--a",
+		"flags.txt":   "flags.txt",
+		"--a_more=1":  "--a_more=1 --a=1",
+		"--b=--a=0":   "--b=--a=0 --a=1",
+		"  --b=2\t":   "--b=2 --a=1",
+	} {
+		t.Setenv("XLA_FLAGS", before)
+		require.NoError(t, addXLAFlags("--a", "--a=1"))
+		assert.Equal(t, after, os.Getenv("XLA_FLAGS"), "after %q", before)
+	}
 }

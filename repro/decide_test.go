@@ -218,6 +218,22 @@ func TestVerifyFindsTampering(t *testing.T) {
 	assert.ErrorContains(t, err, "edited file: search/darts-seed1/result.json; ")
 }
 
+// The verdicts in the repository follow from the raw logs beside them. A claim's record may have changed since.
+func TestStoredEvidence(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("evidence", "*", evidence.VerdictsFile))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		t.Run(filepath.Base(filepath.Dir(file)), func(t *testing.T) {
+			v, err := Verify(filepath.Dir(file))
+			require.NoError(t, err)
+			require.NotEmpty(t, v.Verdicts)
+			v.Stale = nil
+			assert.Empty(t, v.Problems())
+		})
+	}
+}
+
 func TestTable(t *testing.T) {
 	list, err := Decide(folder(t, 3), claims.Quick)
 	require.NoError(t, err)

@@ -183,6 +183,21 @@ func TestResumeInEvolution(t *testing.T) {
 	assert.Equal(t, whole, rest)
 }
 
+// Leaving the ranking before training out changes nothing in the one after it.
+func TestTrainedOnly(t *testing.T) {
+	e, images := open(t)
+	c := tiny()
+	c.Evolution = nil
+	both, err := fairnas.Search(t.Context(), e, images, c, search.Options{})
+	require.NoError(t, err)
+	require.Len(t, both.Ranking.Untrained, c.Rank)
+	c.TrainedOnly = true
+	one, err := fairnas.Search(t.Context(), e, images, c, search.Options{})
+	require.NoError(t, err)
+	assert.Empty(t, one.Ranking.Untrained)
+	assert.Equal(t, both.Ranking.Trained, one.Ranking.Trained)
+}
+
 func TestMacroSample(t *testing.T) {
 	all, err := fairnas.MacroSample(6561)
 	require.NoError(t, err)
@@ -244,6 +259,7 @@ func TestConfig(t *testing.T) {
 		"evolution.max_macs": func(c *fairnas.Config) { c.Evolution.MaxMACs = -1 },
 		"evolution: ":        func(c *fairnas.Config) { c.Evolution.Population = 0 },
 		"sampling":           func(c *fairnas.Config) { c.Sampling = "" },
+		"width":              func(c *fairnas.Config) { c.Width = 0.5 },
 	} {
 		c := tiny()
 		change(&c)

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/gomlx/gomlx/core/tensors"
@@ -107,7 +109,38 @@ func TestPathsCompileOnce(t *testing.T) {
 	c.Epochs = 1
 	s, err := newSupernet(e, images, c, search.Options{})
 	require.NoError(t, err)
+	// Distinct programs by what they are for, and distinct numbers of weights of a block.
+	var mu sync.Mutex
+	programs := map[string]map[string]bool{"update": {}, "squares": {}}
+	e.Observe(func(call engine.Call) {
+		mu.Lock()
+		defer mu.Unlock()
+		use, _, _ := strings.Cut(call.Key, "|")
+		use, _, _ = strings.Cut(use, ";")
+		if programs[use] != nil {
+			programs[use][call.Key] = true
+		}
+	})
 	require.NoError(t, s.Train(ctx))
+	e.Observe(nil)
+	root, err := s.Space.Supernet()
+	require.NoError(t, err)
+	weights := map[string]int{}
+	for _, spec := range root.Specs() {
+		if !spec.Buffer && !spec.Counter {
+			parts := strings.Split(spec.Name, ".")
+			weights[strings.Join(parts[:min(3, len(parts)-1)], ".")] += spec.Size()
+		}
+	}
+	// Weights are padded to four lengths an octave, so that some blocks share programs.
+	lengths, padded := map[int]bool{}, map[float64]bool{}
+	for _, n := range weights {
+		fraction, exponent := math.Frexp(float64(n))
+		lengths[n], padded[math.Ldexp(math.Ceil(8*fraction), exponent-3)] = true, true
+	}
+	require.Less(t, len(padded), len(lengths))
+	assert.Len(t, programs["update"], len(padded))
+	assert.Len(t, programs["squares"], len(padded))
 	kinds := map[arch.Block]bool{}
 	for _, layer := range s.Space.Layers {
 		for _, b := range layer {
@@ -121,8 +154,8 @@ func TestPathsCompileOnce(t *testing.T) {
 	assert.EqualValues(t, 15+ends, signatures)
 	trained := e.Stats().Executables
 	// A forward and a gradient for each, the loss's two; the sums of the paths' losses, of the gradients of what they
-	// share and of the image that they share; an update and a sum of squares for each length of weights; the clipping.
-	assert.LessOrEqual(t, trained, 2*signatures+2+1+ends+1+2*signatures+1)
+	// share and of the image that they share; an update and a sum of squares for each padded length of weights; the clipping.
+	assert.LessOrEqual(t, trained, 2*signatures+2+1+ends+1+2*int64(len(padded))+1)
 
 	c.Epochs, c.StepsPerEpoch = 1, 10
 	again, err := newSupernet(e, images, c, search.Options{})
@@ -281,6 +314,23 @@ func TestPathsResume(t *testing.T) {
 	}
 }
 
+// A checkpoint of one width is none of another, whose tensors have other sizes.
+func TestPathsResumeKeepsWidth(t *testing.T) {
+	e, images := open(t)
+	dir := t.TempDir()
+	c := tinyPaths(search.Strict)
+	c.Epochs, c.Width = 1, 0.5
+	s, err := newSupernet(e, images, c, search.Options{Dir: dir})
+	require.NoError(t, err)
+	require.NoError(t, s.Train(t.Context()))
+	again, err := newSupernet(e, images, c, search.Options{Dir: dir})
+	require.NoError(t, err)
+	assert.Equal(t, s.Result, again.Result)
+	c.Width = 0.25
+	_, err = newSupernet(e, images, c, search.Options{Dir: dir})
+	assert.ErrorContains(t, err, "another configuration")
+}
+
 func TestPathsConfig(t *testing.T) {
 	e, images := open(t)
 	for field, change := range map[string]func(*search.PathsConfig){
@@ -292,6 +342,9 @@ func TestPathsConfig(t *testing.T) {
 		"holdout":               func(c *search.PathsConfig) { c.Holdout = 1 },
 		"recalibrate":           func(c *search.PathsConfig) { c.Recalibrate = 1 },
 		"measure":               func(c *search.PathsConfig) { c.Measure = 100000 },
+		"width: expected 0 for the space's own channels, or up to 1 times as many, got -0.1": func(c *search.PathsConfig) { c.Width = -0.1 },
+		"width: expected 0 for the space's own channels, or up to 1 times as many, got 1.5":  func(c *search.PathsConfig) { c.Width = 1.5 },
+		"width: expected 0 for the space's own channels, or up to 1 times as many, got NaN":  func(c *search.PathsConfig) { c.Width = math.NaN() },
 	} {
 		c := tinyPaths(search.Strict)
 		change(&c)

@@ -2,10 +2,14 @@ package runner
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -110,6 +114,92 @@ func TestRunResumes(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, before.ModTime(), after.ModTime(), "a finished run is not done again")
 	assert.Equal(t, []string{extract.LabelDARTS, extract.LabelFairDARTS, extract.LabelFairDARTS}, started)
+}
+
+// Runs side by side give the files of runs one after another, also where they are stopped and go on.
+func TestParallel(t *testing.T) {
+	b, err := backend.Open()
+	require.NoError(t, err)
+	train, test, err := datasets.Embedded()
+	require.NoError(t, err)
+	e := engine.New(b.Backend)
+	made := func(dir string, parallel int) *Runner {
+		return &Runner{Engine: e, Train: train, Test: test, Profile: nas.Smoke, Seeds: 1, Parallel: parallel, Dir: dir, Claims: named(t, "fd-x-skips")}
+	}
+	results := func(dir string) (out []string) {
+		for _, label := range []string{extract.LabelDARTS, extract.LabelFairDARTS} {
+			text, err := os.ReadFile(filepath.Join(extract.SearchDir(dir, label, 0), evidence.ResultFile))
+			require.NoError(t, err)
+			out = append(out, string(text))
+		}
+		return out
+	}
+	dir := t.TempDir()
+	require.NoError(t, made(dir, 1).Run(t.Context()))
+	want := results(dir)
+
+	t.Run("two at once", func(t *testing.T) {
+		dir := t.TempDir()
+		r := made(dir, 2)
+		var here atomic.Int32
+		met := make(chan struct{})
+		r.Started = func(int, int, Job) search.Listener {
+			return func(e search.Event) {
+				if e.Kind != search.EventStart {
+					return
+				}
+				if here.Add(1) == 2 {
+					close(met)
+				}
+				// Nobody comes where runs wait for each other.
+				select {
+				case <-met:
+				case <-time.After(time.Minute):
+					t.Error("a run started alone")
+				}
+			}
+		}
+		require.NoError(t, r.Run(t.Context()))
+		assert.EqualValues(t, 2, here.Load())
+		assert.Equal(t, want, results(dir))
+	})
+	t.Run("interrupted", func(t *testing.T) {
+		dir := t.TempDir()
+		r := made(dir, 2)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		r.Started = func(int, int, Job) search.Listener {
+			return func(e search.Event) {
+				if e.Kind == search.EventCheckpoint {
+					cancel()
+				}
+			}
+		}
+		require.ErrorIs(t, r.Run(ctx), search.ErrInterrupted)
+		require.NoError(t, made(dir, 2).Run(t.Context()))
+		assert.Equal(t, want, results(dir))
+	})
+	// What stopped the runs is the error, and not that the others were stopped by it.
+	for name, spoil := range map[string]func(folder string) (spoiled string, err error){
+		"file for a folder": func(folder string) (string, error) {
+			return folder, errors.Join(os.MkdirAll(filepath.Dir(folder), 0o755), os.WriteFile(folder, nil, 0o644))
+		},
+		"folder for a file": func(folder string) (string, error) {
+			log := filepath.Join(folder, evidence.EventsFile)
+			return log, os.MkdirAll(log, 0o755)
+		},
+	} {
+		for _, parallel := range []int{1, 2} {
+			t.Run(fmt.Sprint(name, " ", parallel), func(t *testing.T) {
+				dir := t.TempDir()
+				spoiled, err := spoil(extract.SearchDir(dir, extract.LabelDARTS, 0))
+				require.NoError(t, err)
+				err = made(dir, parallel).Run(t.Context())
+				assert.ErrorContains(t, err, spoiled)
+				assert.NotErrorIs(t, err, search.ErrInterrupted)
+			})
+		}
+	}
 }
 
 // The full profiles start: a step of each kind of run at its full size, on generated images in the official layout.
