@@ -24,8 +24,9 @@ build:
 	go build -trimpath -buildvcs=false -ldflags '-X main.version=$(version) -X main.commit=$(commit) -X main.dirty=$(dirty) -X main.goSum=$(go_sum)' -o bin/gonas ./cmd/gonas
 
 # The main job: searches on real images, what came out beside what the papers say, figures, and a page that shows it all.
+# Two runs at once leave less of two processors idle.
 repro: setup build
-	bin/gonas repro run --profile quick
+	bin/gonas repro run --profile quick --jobs 2
 	bin/gonas plot all --from runs/repro-quick >/dev/null
 	bin/gonas repro report runs/repro-quick
 

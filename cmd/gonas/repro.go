@@ -39,7 +39,7 @@ type reproRunCmd struct {
 	Out     string   `placeholder:"DIR" help:"Evidence folder; what is finished there is not done again. Default: runs/repro-PROFILE."`
 	Data    string   `placeholder:"DIR" help:"Data folder with CIFAR-10, for all of its images; default: the embedded ones."`
 	Level   string   `name:"granularity" placeholder:"LEVEL" help:"Largest part of a search's network that is compiled as one: operation, edge, cell or network (default: the profile's)."`
-	Jobs    int      `default:"1" placeholder:"N" help:"Runs that go on at once, which makes better use of a GPU."`
+	Jobs    int      `default:"1" placeholder:"N" help:"Runs that go on at once, which makes better use of a GPU, and of processors where networks are small."`
 	JSON    bool     `name:"json" help:"Print the verdicts as JSON."`
 	DryRun  bool     `help:"Print the runs and stop."`
 }
