@@ -5,6 +5,15 @@ import (
 	"github.com/gonas/gonas/nas/space"
 )
 
+// fairNASNotes are the notes of [fairNASProfile].
+var fairNASNotes = map[string]string{
+	Smoke: "seconds: cifar_mobile, 8×8 pixels, 2 epochs of 3 steps, batch 8, 2 generations of 4 paths; rate 0.1, clipped; shows that everything works and nothing else",
+	Quick: "minutes: cifar_mobile, 16×16 pixels, 10 epochs of 15 steps, batch 32, 6 generations of 24 paths measured on 256 images; rate 0.1, clipped",
+	GPU:   "cifar_mobile on whole images, 40 epochs of batch 256, 20 generations of 50 paths measured on 2,000 images; rate 0.1, clipped; its time was not measured",
+	Day:   "cifar_mobile on whole images, 30 epochs of batch 64, 20 generations of 50 paths measured on 1,000 images; rate 0.1, clipped; its time was not measured",
+	Full:  "the published protocol, as far as it is known",
+}
+
 // fairNASProfile changes FairNAS's published protocol to a profile. The reduced profiles search this project's own space for
 // small images.
 func fairNASProfile(c *fairnas.Config, p Profile) {

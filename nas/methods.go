@@ -39,6 +39,8 @@ type Method struct {
 	base     func(Config) (*search.Base, bool)
 	// apply changes the published protocol to a profile.
 	apply func(Config, Profile)
+	// notes are the method's own words for its profiles, nil where those of [Profile.Note] fit.
+	notes map[string]string
 	// folder runs the method on a folder in ImageNet's layout, nil where it cannot.
 	folder func(context.Context, *engine.Engine, *datasets.ImageFolder, Config, search.Options) (*search.Result, error)
 	run    func(context.Context, *engine.Engine, *datasets.Images, Config, search.Options) (*search.Result, error)
@@ -50,7 +52,7 @@ var methods = []Method{
 		darts.DefaultConfig, func(c *darts.Config) *search.Base { return &c.Base }, darts.Search,
 		func(c *darts.Config, p Profile) { p.cells(&c.Config) }),
 	pathMethod(define(fairnas.Name, Paper{"1907.01845", "FairNAS: Rethinking Evaluation Fairness of Weight Sharing Neural Architecture Search"}, space.PathSpaces,
-		fairnas.DefaultConfig, func(c *fairnas.Config) *search.Base { return &c.Base }, fairnas.Search, fairNASProfile), fairnas.SearchFolder),
+		fairnas.DefaultConfig, func(c *fairnas.Config) *search.Base { return &c.Base }, fairnas.Search, fairNASProfile), fairNASNotes, fairnas.SearchFolder),
 	define(fairdarts.Name, Paper{"1911.12126", "Fair DARTS: Eliminating Unfair Advantages in Differentiable Architecture Search"}, []string{"S0"},
 		fairdarts.DefaultConfig, func(c *fairdarts.Config) *search.Base { return &c.Base }, fairdarts.Search,
 		func(c *fairdarts.Config, p Profile) {
@@ -87,8 +89,9 @@ func define[C any, P interface {
 	return m
 }
 
-// pathMethod adds to a method how it runs on a folder of images.
-func pathMethod[C any](m Method, folder func(context.Context, *engine.Engine, *datasets.ImageFolder, C, search.Options) (*search.Result, error)) Method {
+// pathMethod adds to a method what its profiles are and how it runs on a folder of images.
+func pathMethod[C any](m Method, notes map[string]string, folder func(context.Context, *engine.Engine, *datasets.ImageFolder, C, search.Options) (*search.Result, error)) Method {
+	m.notes = notes
 	m.folder = func(ctx context.Context, e *engine.Engine, f *datasets.ImageFolder, c Config, o search.Options) (*search.Result, error) {
 		return folder(ctx, e, f, *any(c).(*C), o)
 	}
@@ -117,6 +120,14 @@ func (m Method) Base(c Config) (*search.Base, error) {
 		return nil, fmt.Errorf("%s: expected a configuration made by its own Config, got %T", m.Name, c)
 	}
 	return base, nil
+}
+
+// Note says in a sentence how a profile of the method departs from the paper.
+func (m Method) Note(p Profile) string {
+	if note, ok := m.notes[p.Name]; ok {
+		return note
+	}
+	return p.Note
 }
 
 // Search runs the method on images, whose halves train the weights and the architecture. c is of the kind that

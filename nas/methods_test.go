@@ -186,3 +186,20 @@ func TestForeignAndBadConfigurations(t *testing.T) {
 	require.NoError(t, err)
 	assert.False(t, strings.Contains(marshal(t, fresh), "changed"))
 }
+
+// A supernet of single paths has no cells, and its notes say what its profiles have instead.
+func TestNotes(t *testing.T) {
+	for _, m := range nas.Methods() {
+		for _, p := range nas.Profiles() {
+			note := m.Note(p)
+			require.NotEmpty(t, note, m.Name, p.Name)
+			c, err := m.Config(p.Name)
+			require.NoError(t, err)
+			base, err := m.Base(c)
+			require.NoError(t, err)
+			if p.Name != nas.Full {
+				assert.Equal(t, base.Space == "S0", strings.Contains(note, "cells"), "%s, %s: %s", m.Name, p.Name, note)
+			}
+		}
+	}
+}

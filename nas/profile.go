@@ -20,7 +20,7 @@ const (
 // Profile is a size of run.
 type Profile struct {
 	Name string `json:"name"`
-	// Note says in a sentence how the profile departs from the paper.
+	// Note says in a sentence how the profile of a search over cells departs from the paper; see [Method.Note].
 	Note string `json:"note"`
 	// TrainNote says the same of [TrainConfig].
 	TrainNote string `json:"train_note"`

@@ -75,7 +75,7 @@ func (c searchCmd) settings(method nas.Method) (nas.Config, runConfig, error) {
 	if err != nil {
 		return nil, s, fmt.Errorf("--profile: %w", err)
 	}
-	s.Note = profile.Note
+	s.Note = method.Note(profile)
 	if s.Data, err = pickData(c.Data); err != nil {
 		return nil, s, err
 	}

@@ -118,7 +118,7 @@ func SearchConfig(method string, c nas.Config) (*Run, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", method, err)
 		}
-		s.Note = p.Note
+		s.Note = m.Note(p)
 		if changed, err = runfolder.Changed(m, own, base.Profile); err != nil {
 			return nil, err
 		}
