@@ -25,6 +25,7 @@ func testConfig(t *testing.T) kernel.Config {
 func TestNotebookNeedsNoSetUp(t *testing.T) {
 	config := testConfig(t)
 	config.Env = map[string]string{"GOPROXY": "off", "GONAS_PROBE": "set"}
+	require.NoError(t, kernel.Compile(t.Context(), config.Workspace))
 	_, err := kernel.Install(t.Context(), config)
 	require.NoError(t, err)
 	// What a user's shell may have set must not reach the cells' builds.

@@ -96,10 +96,14 @@ func Publish(ctx context.Context, dir, version string) error {
 	return os.Chmod(dir, 0o755)
 }
 
-// Compile builds the packages that notebooks import, as the cells will, so that the first of them need not.
+// Compile brings what cells build with and builds the packages that they import, so that the first of them need not.
 func Compile(ctx context.Context, workspace string) error {
 	goPath, err := lookGo()
 	if err != nil {
+		return err
+	}
+	// In a cell's workspace go reads the whole graph of modules, of which a build here needs a part.
+	if err := goCommand(ctx, goPath, workspace, "list", "-m", "all"); err != nil {
 		return err
 	}
 	return goCommand(ctx, goPath, workspace, "build", ModulePath+"/...")
