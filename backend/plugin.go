@@ -130,10 +130,11 @@ func openXLA(found Found, options Options) (*Backend, error) {
 	}
 	info.PluginVersion = pluginVersion(real, int(api.major), int(api.minor), s.version)
 	info.Devices = devices(inner)
-	if models := gpuModels("/proc/driver/nvidia/gpus"); found.Kind == KindCUDA && len(models) > 0 {
+	if found.Kind == KindCUDA {
 		// The plug-in's own names are no more than numbers.
+		models := strings.Join(gpuModels("/proc/driver/nvidia/gpus"), " or ")
 		for i := range info.Devices {
-			info.Devices[i] += " " + strings.Join(models, " or ")
+			info.Devices[i] = strings.TrimSpace(info.Devices[i] + " " + models)
 		}
 	}
 	if s.cache != nil {

@@ -88,13 +88,7 @@ func fairnasSuite(ctx context.Context, o options, python string, out, log io.Wri
 		return runErr
 	}
 	r.Bars = fairnasBars(r.Summaries)
-	if err := finish(r, o.Out, r.Benchmark, r.Date, out, log); err != nil {
-		return errors.Join(runErr, err)
-	}
-	if runErr == nil && o.Strict {
-		return firstMissed(r.Bars)
-	}
-	return runErr
+	return o.conclude(r, r.Benchmark, r.Date, r.Bars, runErr, out, log)
 }
 
 // fairnasOurs is a contender of ours; cache is its folder of compiled programs, made empty.

@@ -283,11 +283,16 @@ func bench(ctx context.Context, o options, out, log io.Writer) error {
 		return runErr
 	}
 	r.Bars = bars(r.Summaries)
-	if err := finish(r, o.Out, r.Benchmark, r.Date, out, log); err != nil {
+	return o.conclude(r, r.Benchmark, r.Date, r.Bars, runErr, out, log)
+}
+
+// conclude keeps and prints a suite's report and returns how it went: runErr, or with Strict the first bar missed.
+func (o options) conclude(r interface{ markdown() string }, benchmark, date string, bars []bar, runErr error, out, log io.Writer) error {
+	if err := finish(r, o.Out, benchmark, date, out, log); err != nil {
 		return errors.Join(runErr, err)
 	}
 	if runErr == nil && o.Strict {
-		return firstMissed(r.Bars)
+		return firstMissed(bars)
 	}
 	return runErr
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -117,13 +116,7 @@ func nsga2(ctx context.Context, o options, out, log io.Writer) error {
 	}
 	r.Summaries = summariseNSGA2(r.Samples)
 	r.Bars = nsga2Bars(r.Summaries)
-	if err := finish(r, o.Out, r.Benchmark, r.Date, out, log); err != nil {
-		return errors.Join(runErr, err)
-	}
-	if runErr == nil && o.Strict {
-		return firstMissed(r.Bars)
-	}
-	return runErr
+	return o.conclude(r, r.Benchmark, r.Date, r.Bars, runErr, out, log)
 }
 
 // searches are the contenders for one seed.

@@ -307,6 +307,16 @@ def check(folder):
     return worst
 
 
+def tell(result, args):
+    """Prints what measure returned, in a line of JSON or of words."""
+    if args.json:
+        print(json.dumps(result))
+    else:
+        print(f"{result['backend']}, {args.memory_format}, batch {args.batch}, {args.threads} threads: "
+              f"first call {result['first_call_s']:.2f} s, step {statistics.median(result['step_s']):.2f} s, "
+              f"{result['cpu_s_per_step']:.2f} CPU s a step, peak {result['peak_rss_mb']:.0f} MiB")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, default=16)
@@ -335,13 +345,7 @@ def main():
                 print(f"{v:9.1e}  {name}")
         sys.exit(0 if ok else 1)
 
-    result = measure(args)
-    if args.json:
-        print(json.dumps(result))
-    else:
-        print(f"{result['backend']}, {args.memory_format}, batch {args.batch}, {args.threads} threads: "
-              f"first call {result['first_call_s']:.2f} s, step {statistics.median(result['step_s']):.2f} s, "
-              f"{result['cpu_s_per_step']:.2f} CPU s a step, peak {result['peak_rss_mb']:.0f} MiB")
+    tell(measure(args), args)
 
 
 if __name__ == "__main__":

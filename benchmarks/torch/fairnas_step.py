@@ -9,7 +9,6 @@ time. Module names follow the Go side's state_dict, so the same fill gives the s
 """
 
 import argparse
-import json
 import os
 import statistics
 import time
@@ -19,7 +18,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import fill
-from darts_step import batch, cpu_seconds, parameter_count, peak_rss_mb
+from darts_step import batch, cpu_seconds, parameter_count, peak_rss_mb, tell
 
 STEM, LAST, CLASSES = 16, 320, 10
 LAYERS = ((24, 1), (24, 1), (40, 2), (40, 1), (80, 2), (80, 1), (96, 1), (96, 1))  # channels, stride
@@ -149,13 +148,7 @@ def main():
     args = parser.parse_args()
     if args.steps < 1 or args.warmup < 0 or args.threads < 1 or args.batch < 2:
         parser.error("needs --steps >= 1, --warmup >= 0, --threads >= 1, --batch >= 2")
-    result = measure(args)
-    if args.json:
-        print(json.dumps(result))
-    else:
-        print(f"{result['backend']}, {args.memory_format}, batch {args.batch}, {args.threads} threads: "
-              f"first call {result['first_call_s']:.2f} s, step {statistics.median(result['step_s']):.2f} s, "
-              f"{result['cpu_s_per_step']:.2f} CPU s a step, peak {result['peak_rss_mb']:.0f} MiB")
+    tell(measure(args), args)
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ var plotFigures = []struct {
 	{"cells", "graphs of the cells that a search found", eachSearch(overCells(drawCells))},
 	{"ranking", "true accuracy over one-shot accuracy of the networks that a supernet ranked (FairNAS's figure 1)", eachSeed("ranking", "Ranking", hasRanking, ofSupernets(figures.Ranking, plots.Ranking))},
 	{"histograms", "one-shot accuracies of those networks", eachSeed("histograms", "One-shot accuracy", hasRanking, ofSupernets(figures.OneShot, plots.Histograms))},
-	{"updates", "how often each block of a supernet was trained, beside what uniform draws would give", eachSeed("updates", "Updates of the blocks", isSupernet, ofSupernets(figures.Updates, drawUpdates))},
+	{"updates", "how often each block of a supernet was trained, beside what uniform draws would give", eachSeed("updates", "Updates of the blocks", isSupernet, ofSupernets(figures.Updates, figures.DrawUpdates))},
 	{"ranges", "training accuracy of a supernet's paths over the epochs, mean and range", eachSeed("ranges", "Training accuracy of paths", isSupernet, ofSupernets(figures.Ranges, plots.AccuracyRanges))},
 	{"pareto", "first fronts over the generations of an evolutionary search", eachSearch(drawPareto)},
 }

@@ -56,16 +56,8 @@ func ofSupernets[S any](data func(...search.Result) (S, error), draw func(S, str
 		for _, p := range list {
 			results = append(results, p.result)
 		}
-		d, err := data(results...)
-		if err != nil {
-			return plots.Figure{}, err
-		}
-		return draw(d, title)
+		return figures.Supernets(results, title, data, draw)
 	}
-}
-
-func drawUpdates(series []plots.Updates, title string) (plots.Figure, error) {
-	return plots.UpdateCounts(series, nil, title)
 }
 
 func drawPareto(p plotSearch) (string, plots.Figure, error) {

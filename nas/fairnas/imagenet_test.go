@@ -1,20 +1,14 @@
 package fairnas_test
 
 import (
-	"image"
-	"image/color"
-	"image/jpeg"
 	"math"
-	"math/rand/v2"
-	"os"
-	"path/filepath"
-	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/gonas/gonas/datasets"
+	"github.com/gonas/gonas/datasets/datasetstest"
 	"github.com/gonas/gonas/nas/fairnas"
 	"github.com/gonas/gonas/nas/search"
 )
@@ -25,23 +19,7 @@ func TestImageNetStep(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the supernet for ImageNet")
 	}
-	dir := t.TempDir()
-	random := rand.New(rand.NewPCG(1, 1))
-	for class := range 2 {
-		folder := filepath.Join(dir, "train", "n"+strconv.Itoa(10000000+class))
-		require.NoError(t, os.MkdirAll(folder, 0o755))
-		for i := range 4 {
-			im := image.NewRGBA(image.Rect(0, 0, 240+8*i, 240))
-			for p := range im.Bounds().Dx() * im.Bounds().Dy() {
-				im.Set(p%im.Bounds().Dx(), p/im.Bounds().Dx(), color.RGBA{uint8(200 * class), uint8(random.IntN(256)), uint8(random.IntN(256)), 255})
-			}
-			f, err := os.Create(filepath.Join(folder, strconv.Itoa(i)+".JPEG"))
-			require.NoError(t, err)
-			require.NoError(t, jpeg.Encode(f, im, nil))
-			require.NoError(t, f.Close())
-		}
-	}
-	folder, err := datasets.OpenImageFolder(dir, "train")
+	folder, err := datasets.OpenImageFolder(datasetstest.ImageFolder(t, 2, 4, 240), "train")
 	require.NoError(t, err)
 	e, _ := open(t)
 	c := fairnas.DefaultConfig()

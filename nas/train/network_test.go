@@ -2,13 +2,8 @@ package train
 
 import (
 	"context"
-	"image"
-	"image/color"
-	"image/jpeg"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strconv"
 	"testing"
 	"time"
 
@@ -17,6 +12,7 @@ import (
 
 	"github.com/gonas/gonas/backend"
 	"github.com/gonas/gonas/datasets"
+	"github.com/gonas/gonas/datasets/datasetstest"
 	"github.com/gonas/gonas/nas/arch"
 	"github.com/gonas/gonas/nas/search"
 	"github.com/gonas/gonas/nas/zoo"
@@ -108,32 +104,6 @@ func TestAverage(t *testing.T) {
 	}
 }
 
-// generated writes a folder in ImageNet's layout: noise with a colour for each class.
-func generated(t *testing.T, classes, images, side int) string {
-	t.Helper()
-	dir := t.TempDir()
-	r := rand.New(rand.NewPCG(1, 1))
-	for _, split := range []string{"train", "val"} {
-		for k := range classes {
-			folder := filepath.Join(dir, split, "n"+strconv.Itoa(10000000+k))
-			require.NoError(t, os.MkdirAll(folder, 0o755))
-			for i := range images {
-				im := image.NewRGBA(image.Rect(0, 0, side+8*i, side))
-				for y := range side {
-					for x := range side + 8*i {
-						im.Set(x, y, color.RGBA{uint8(40*k + r.IntN(40)), uint8(r.IntN(256)), uint8(255 - 40*k), 255})
-					}
-				}
-				f, err := os.Create(filepath.Join(folder, strconv.Itoa(i)+".JPEG"))
-				require.NoError(t, err)
-				require.NoError(t, jpeg.Encode(f, im, nil))
-				require.NoError(t, f.Close())
-			}
-		}
-	}
-	return dir
-}
-
 func folders(t *testing.T, dir string) (train, val *datasets.ImageFolder) {
 	t.Helper()
 	train, err := datasets.OpenImageFolder(dir, "train")
@@ -159,7 +129,7 @@ func TestFullSizeStep(t *testing.T) {
 			var d Data
 			if a.Input[0] == 224 {
 				a.Classes = 5
-				train, val := folders(t, generated(t, 5, 2, 240))
+				train, val := folders(t, datasetstest.ImageFolder(t, 5, 2, 240))
 				d, err = c.FolderData(train, val)
 			} else {
 				train, test := data(t)
@@ -195,7 +165,7 @@ func TestFullSizeStep(t *testing.T) {
 
 func TestFolderDataRefuses(t *testing.T) {
 	c := mobileRecipe()
-	train, val := folders(t, generated(t, 2, 1, 20))
+	train, val := folders(t, datasetstest.ImageFolder(t, 2, 1, 20))
 	c.Jitter = &[4]float64{0, 0, 0, 0.7}
 	_, err := c.FolderData(train, val)
 	assert.Error(t, err)

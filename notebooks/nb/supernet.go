@@ -63,7 +63,7 @@ func ranges(title string, runs []*Run) error {
 func Updates(title string, runs ...*Run) { Check(updates(title, runs)) }
 
 func updates(title string, runs []*Run) error {
-	return plotted(title, runs, figures.Updates, func(u []plots.Updates, title string) (plots.Figure, error) { return plots.UpdateCounts(u, nil, title) })
+	return plotted(title, runs, figures.Updates, figures.DrawUpdates)
 }
 
 // Ranking shows the true accuracies of the networks that supernets ranked over their one-shot accuracies, with Kendall's
@@ -87,11 +87,7 @@ func plotted[S any](title string, runs []*Run, data func(...search.Result) (S, e
 	for _, r := range runs {
 		results = append(results, r.Result)
 	}
-	d, err := data(results...)
-	if err != nil {
-		return fmt.Errorf("figure %q: %w", title, err)
-	}
-	f, err := plot(d, title)
+	f, err := figures.Supernets(results, title, data, plot)
 	if err != nil {
 		return fmt.Errorf("figure %q: %w", title, err)
 	}

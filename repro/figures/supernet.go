@@ -138,6 +138,20 @@ func Ranges(list ...search.Result) ([]plots.AccuracySeries, error) {
 	return out, nil
 }
 
+// Supernets draws what a function of this package takes from supernets.
+func Supernets[S any](list []search.Result, title string, data func(...search.Result) (S, error), draw func(S, string) (plots.Figure, error)) (plots.Figure, error) {
+	d, err := data(list...)
+	if err != nil {
+		return plots.Figure{}, err
+	}
+	return draw(d, title)
+}
+
+// DrawUpdates draws what [Updates] takes, the choices by number.
+func DrawUpdates(series []plots.Updates, title string) (plots.Figure, error) {
+	return plots.UpdateCounts(series, nil, title)
+}
+
 // Evolution is the first fronts of an evolutionary search over a supernet, in percent and millions.
 func Evolution(r search.Result) (plots.Evolution, error) {
 	v := r.Evolution
