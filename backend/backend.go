@@ -28,6 +28,17 @@ type Backend struct {
 	// a result as the next input unless both belong to the identical value.
 	Backend compute.Backend
 	Info    Info
+	// peakMemory asks the plug-in; nil where there is none.
+	peakMemory func() (int64, error)
+}
+
+// PeakMemory is the most bytes that the first device has had in use since the process started, without what the plug-in
+// sets aside unused. Plug-ins for a CPU do not tell.
+func (b *Backend) PeakMemory() (int64, error) {
+	if b.peakMemory == nil {
+		return 0, fmt.Errorf("backend %s: does not tell how much memory was in use", b.Info.Kind)
+	}
+	return b.peakMemory()
 }
 
 // Info says what a Backend is.

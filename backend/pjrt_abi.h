@@ -27,7 +27,9 @@ enum {
   GONAS_FN_CLIENT_CREATE = 10,
   GONAS_FN_CLIENT_PLATFORM_NAME = 12,
   GONAS_FN_CLIENT_PLATFORM_VERSION = 14,
+  GONAS_FN_CLIENT_ADDRESSABLE_DEVICES = 16,
   GONAS_FN_CLIENT_COMPILE = 20,
+  GONAS_FN_DEVICE_MEMORY_STATS = 34,
   GONAS_FN_EXECUTABLE_DESTROY = 40,
   GONAS_FN_EXECUTABLE_SERIALIZE = 49,
   GONAS_FN_LOADED_GET_EXECUTABLE = 51,
@@ -118,6 +120,25 @@ typedef struct {
   void* client;  // out
 } gonas_create_args;
 
+typedef struct {
+  size_t struct_size;
+  void* extensions;
+  void* client;
+  void* const* devices;  // out
+  size_t count;          // out
+} gonas_devices_args;
+
+// The head of PJRT_Device_MemoryStats's arguments; the rest is room for what newer plug-ins write.
+typedef struct {
+  size_t struct_size;
+  void* extensions;
+  void* device;
+  int64_t in_use;    // out
+  int64_t peak;      // out
+  _Bool peak_known;  // out
+  int64_t rest[64];  // out
+} gonas_memory_args;
+
 // Opens the library at path. NULL: *error is a text to free.
 gonas_api* gonas_open(const char* path, char** error);
 
@@ -144,6 +165,10 @@ char* gonas_error_text(const gonas_api* api, void* error);
 
 // Name (index GONAS_FN_CLIENT_PLATFORM_NAME) or version of a client's platform. Free the result.
 char* gonas_platform_text(const gonas_api* api, int index, void* client);
+
+// The most bytes that the client's first device has had in use; -1 where the plug-in does not tell.
+// NULL, or an error.
+void* gonas_peak_memory(const gonas_api* api, void* client, int64_t* peak);
 
 int gonas_has_ffi(const gonas_api* api);
 

@@ -122,6 +122,17 @@ char* gonas_platform_text(const gonas_api* api, int index, void* client) {
   return strndup(ask.text, ask.text_size);
 }
 
+void* gonas_peak_memory(const gonas_api* api, void* client, int64_t* peak) {
+  *peak = -1;
+  gonas_devices_args list = {.struct_size = sizeof list, .client = client};
+  void* error = gonas_call(api, GONAS_FN_CLIENT_ADDRESSABLE_DEVICES, &list);
+  if (error != NULL || list.count == 0) return error;
+  gonas_memory_args stats = {.struct_size = sizeof stats, .device = list.devices[0]};
+  error = gonas_call(api, GONAS_FN_DEVICE_MEMORY_STATS, &stats);
+  if (error == NULL && stats.peak_known) *peak = stats.peak;
+  return error;
+}
+
 int gonas_has_ffi(const gonas_api* api) {
   for (const gonas_ext* e = api->extensions; e != NULL; e = e->next) {
     if (e->type == GONAS_EXT_FFI) return 1;

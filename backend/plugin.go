@@ -39,8 +39,9 @@ type session struct {
 	cache       *diskCache   // nil: no cache
 	environment string       // what the cache's key holds besides program and options
 	rewrite     func(string) (string, map[string]int)
-	compiling   chan struct{} // holds what compiles now; nil: any number
-	platform    string        // known once the client is made
+	compiling   chan struct{}  // holds what compiles now; nil: any number
+	client      unsafe.Pointer // and all below: known once the client is made
+	platform    string
 	version     string
 }
 
@@ -63,6 +64,11 @@ func openXLA(found Found, options Options) (*Backend, error) {
 	real, err := filepath.EvalSymlinks(found.Path) // $ORIGIN in a plug-in is the true file's folder
 	if err != nil {
 		return nil, fmt.Errorf("XLA plug-in: %w", err)
+	}
+	if found.Kind == KindCUDA {
+		if err := setTF32(found.Options); err != nil {
+			return nil, err
+		}
 	}
 	client, err := clientOptions(found.Kind, real, options.Threads)
 	if err != nil {
@@ -145,12 +151,27 @@ func openXLA(found Found, options Options) (*Backend, error) {
 		} else {
 			info.CacheDir = s.cache.dir
 			s.environment = strings.Join([]string{identity, s.platform, s.version, strings.Join(info.Devices, ","), xlaFlags(), hostIdentity(), kernelsVersion()}, "\x00")
+			if found.Kind == KindCUDA {
+				// XLA measured its kernels under it.
+				s.environment += "\x00" + os.Getenv(envTF32)
+			}
 		}
 	}
 	if info.Warning != "" {
 		Warn(info.Warning)
 	}
-	return &Backend{Backend: inner, Info: info}, nil
+	return &Backend{Backend: inner, Info: info, peakMemory: s.peakMemory}, nil
+}
+
+func (s *session) peakMemory() (int64, error) {
+	var peak C.int64_t
+	if failed := C.gonas_peak_memory(s.api, s.client, &peak); failed != nil {
+		return 0, errors.New(takeString(C.gonas_error_text(s.api, failed)))
+	}
+	if peak < 0 {
+		return 0, errors.New("the plug-in does not tell how much memory its device had in use")
+	}
+	return int64(peak), nil
 }
 
 // kernelsVersion is part of the cache's key also where kernels are not in use:
@@ -211,6 +232,18 @@ func addXLAFlags(name, flag string) error {
 	return os.Setenv("XLA_FLAGS", strings.TrimSpace(flags+" "+flag))
 }
 
+// envTF32 set to 0 keeps NVIDIA's libraries from rounding to TF32.
+const envTF32 = "NVIDIA_TF32_OVERRIDE"
+
+// setTF32 makes the option tf32=false hold for convolutions too: go-xla says it of products of matrices alone. What the
+// user's environment says goes first.
+func setTF32(options string) error {
+	if _, set := os.LookupEnv(envTF32); set || !slices.Contains(strings.Split(options, ","), "tf32=false") {
+		return nil
+	}
+	return os.Setenv(envTF32, "0")
+}
+
 // setCUDAFolder points XLA to libdevice and ptxas in the wheels beside the
 // plug-in, as go-xla does for plug-ins that it loads itself.
 func setCUDAFolder(path string) error {
@@ -259,6 +292,7 @@ func gonasClientCreate(args unsafe.Pointer) unsafe.Pointer {
 		return failed
 	}
 	client := (*C.gonas_create_args)(args).client
+	s.client = client
 	s.platform = takeString(C.gonas_platform_text(s.api, C.GONAS_FN_CLIENT_PLATFORM_NAME, client))
 	s.version = takeString(C.gonas_platform_text(s.api, C.GONAS_FN_CLIENT_PLATFORM_VERSION, client))
 	clients.Store(uintptr(client), s)

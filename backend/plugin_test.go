@@ -45,3 +45,29 @@ func TestAddXLAFlags(t *testing.T) {
 		assert.Equal(t, after, os.Getenv("XLA_FLAGS"), "after %q", before)
 	}
 }
+
+// A plug-in for a CPU answers that it does not know: the question reaches the right entry of its table.
+func TestPeakMemoryOfCPU(t *testing.T) {
+	needXLA(t)
+	b, err := Open()
+	require.NoError(t, err)
+	if b.Info.Kind != KindCPU {
+		t.Skip("not a CPU")
+	}
+	_, err = b.PeakMemory()
+	require.ErrorContains(t, err, "AllocatorStats")
+}
+
+// The option that asks for full precision speaks to NVIDIA's libraries too, unless the user did.
+func TestSetTF32(t *testing.T) {
+	for _, tc := range []struct{ options, before, after string }{
+		{"", "", ""}, {",tf32=true", "", ""}, {",preallocate=false,tf32=false", "", "0"}, {",tf32=false", "1", "1"},
+	} {
+		t.Setenv(envTF32, tc.before)
+		if tc.before == "" {
+			require.NoError(t, os.Unsetenv(envTF32))
+		}
+		require.NoError(t, setTF32(tc.options))
+		assert.Equal(t, tc.after, os.Getenv(envTF32), "%+v", tc)
+	}
+}

@@ -95,23 +95,6 @@ func fromDevice(t *testing.T, x *tensors.Tensor, shape []int) []float64 {
 	return out
 }
 
-// requireClose asserts max |got - want| ≤ tolerance · max(|want|, floor).
-func requireClose(t *testing.T, what string, want, got []float64, tolerance, floor float64) {
-	t.Helper()
-	require.Len(t, got, len(want), what)
-	scale, worst := floor, 0.0
-	for i := range want {
-		scale = math.Max(scale, math.Abs(want[i]))
-		// Compared so that NaN counts as wrong.
-		if d := math.Abs(want[i] - got[i]); !(d <= worst) {
-			worst = d
-		}
-	}
-	if !(worst <= tolerance*scale) {
-		require.Failf(t, "not close", "%s: off by %g, the largest magnitude is %g", what, worst, scale)
-	}
-}
-
 func TestActivationsGolden(t *testing.T) {
 	var ref map[string][]float64
 	readJSON(t, "activations.json", &ref)
@@ -128,7 +111,7 @@ func TestActivationsGolden(t *testing.T) {
 			require.NoError(t, err)
 			out, err := m.Run(nn.Mode{}, toDevice([]int{len(ref["x"])}, ref["x"]))
 			require.NoError(t, err)
-			requireClose(t, name, ref[name], fromDevice(t, out[0], nil), 1e-6, 0)
+			golden.Near(t, name, ref[name], fromDevice(t, out[0], nil), 1e-6, 0)
 		})
 	}
 }
@@ -189,7 +172,7 @@ func TestOperationsGolden(t *testing.T) {
 			fill(t, m, "")
 			out, err := m.Run(nn.Mode{}, x)
 			require.NoError(t, err)
-			requireClose(t, "eval output", want.Eval.Flat, fromDevice(t, out[0], want.Eval.Shape), 1e-4, 1e-30)
+			golden.Near(t, "eval output", want.Eval.Flat, fromDevice(t, out[0], want.Eval.Shape), 1e-4, 1e-30)
 			if want.Train == nil {
 				return
 			}
@@ -207,13 +190,13 @@ func TestOperationsGolden(t *testing.T) {
 			assert.InDelta(t, want.Train.Mean, sum/n, 1e-4*scale)
 			assert.InDelta(t, want.Train.Std, math.Sqrt(square/n-sum/n*sum/n), 1e-4*scale)
 			assert.InDelta(t, want.Train.AbsMax, largest, 1e-4*scale)
-			requireClose(t, "first", want.Train.First, y[:4], 1e-4, scale)
-			requireClose(t, "last", want.Train.Last, y[len(y)-4:], 1e-4, scale)
+			golden.Near(t, "first", want.Train.First, y[:4], 1e-4, scale)
+			golden.Near(t, "last", want.Train.Last, y[len(y)-4:], 1e-4, scale)
 			state, err := m.State()
 			require.NoError(t, err)
 			require.NotEmpty(t, want.Running)
 			for name, v := range want.Running {
-				requireClose(t, name, v, widen(state[name]), 1e-4, 0)
+				golden.Near(t, name, v, widen(state[name]), 1e-4, 0)
 			}
 		})
 	}
@@ -251,11 +234,11 @@ func TestMixedOperationGolden(t *testing.T) {
 				fill(t, m, "")
 				out, err := m.Run(nn.Mode{}, x, alphas)
 				require.NoError(t, err)
-				requireClose(t, "softmax", want.Softmax, fromDevice(t, out[1], nil), 1e-6, 0)
-				requireClose(t, "eval output", want.Eval.Flat, fromDevice(t, out[0], want.Eval.Shape), 1e-4, 0)
+				golden.Near(t, "softmax", want.Softmax, fromDevice(t, out[1], nil), 1e-6, 0)
+				golden.Near(t, "eval output", want.Eval.Flat, fromDevice(t, out[0], want.Eval.Shape), 1e-4, 0)
 				out, err = m.Run(nn.Mode{Train: true}, x, alphas)
 				require.NoError(t, err)
-				requireClose(t, "train output", want.Train.Flat, fromDevice(t, out[0], want.Train.Shape), 1e-4, 0)
+				golden.Near(t, "train output", want.Train.Flat, fromDevice(t, out[0], want.Train.Shape), 1e-4, 0)
 			})
 		}
 	}

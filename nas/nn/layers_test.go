@@ -203,18 +203,18 @@ func TestLayersAgainstTorch(t *testing.T) {
 			if c.EvalOutput != nil {
 				out, err := m.Run(nn.Mode{}, x, up)
 				require.NoError(t, err)
-				requireClose(t, "eval output", c.EvalOutput.Values, fromDevice(t, out[1], c.EvalOutput.Shape), 1e-4, 0)
+				golden.Near(t, "eval output", c.EvalOutput.Values, fromDevice(t, out[1], c.EvalOutput.Shape), 1e-4, 0)
 			}
 			mode := nn.Mode{Train: c.Settings.Train || c.Kind == "auxiliary_head"}
 			g, err := m.Gradient(mode, len(specs) > 0, []int{0}, x, up)
 			require.NoError(t, err)
-			requireClose(t, "output", c.Output.Values, fromDevice(t, g.Outputs[1], c.Output.Shape), 1e-4, 0)
-			requireClose(t, "gradient of the input", c.Gradients[inputName].Values, fromDevice(t, g.Inputs[0], c.Tensors[inputName].Shape), 1e-4, 1e-4)
+			golden.Near(t, "output", c.Output.Values, fromDevice(t, g.Outputs[1], c.Output.Shape), 1e-4, 0)
+			golden.Near(t, "gradient of the input", c.Gradients[inputName].Values, fromDevice(t, g.Inputs[0], c.Tensors[inputName].Shape), 1e-4, 1e-4)
 			weights, err := m.WeightGradients(g)
 			require.NoError(t, err)
 			for name, want := range c.Gradients {
 				if name != inputName {
-					requireClose(t, "gradient of "+name, want.Values, weights[name], 1e-4, 0)
+					golden.Near(t, "gradient of "+name, want.Values, weights[name], 1e-4, 0)
 				}
 			}
 			for name, want := range c.Norms {
@@ -222,12 +222,12 @@ func TestLayersAgainstTorch(t *testing.T) {
 				for _, v := range weights[strings.TrimPrefix(name, c.Settings.Prefix)] {
 					square += v * v
 				}
-				requireClose(t, "gradient norm of "+name, []float64{want}, []float64{math.Sqrt(square)}, 1e-4, 0)
+				golden.Near(t, "gradient norm of "+name, []float64{want}, []float64{math.Sqrt(square)}, 1e-4, 0)
 			}
 			after, err := m.State()
 			require.NoError(t, err)
 			for name, want := range c.After {
-				requireClose(t, name+" afterwards", want.Values, widen(after[strings.TrimPrefix(name, c.Settings.Prefix)]), 1e-4, 0)
+				golden.Near(t, name+" afterwards", want.Values, widen(after[strings.TrimPrefix(name, c.Settings.Prefix)]), 1e-4, 0)
 			}
 		})
 	}

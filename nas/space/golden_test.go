@@ -72,13 +72,7 @@ const tolerance = 1e-4
 
 func requireNear(t *testing.T, what string, want, got []float64) {
 	t.Helper()
-	require.Len(t, got, len(want), what)
-	scale, worst := 0.0, 0.0
-	for i := range want {
-		scale = math.Max(scale, math.Abs(want[i]))
-		worst = math.Max(worst, math.Abs(want[i]-got[i]))
-	}
-	require.LessOrEqual(t, worst, tolerance*scale, "%s: largest magnitude %g", what, scale)
+	golden.Near(t, what, want, got, tolerance, 0)
 }
 
 func numbers(t *testing.T, x *tensors.Tensor) []float64 {
@@ -92,13 +86,11 @@ func numbers(t *testing.T, x *tensors.Tensor) []float64 {
 // requireClose is requireNear for float32 results at another tolerance.
 func requireClose(t *testing.T, what string, want []float64, got []float32, tolerance float64) {
 	t.Helper()
-	require.Len(t, got, len(want), what)
-	scale, worst := 0.0, 0.0
-	for i := range want {
-		scale = math.Max(scale, math.Abs(want[i]))
-		worst = math.Max(worst, math.Abs(want[i]-float64(got[i])))
+	wide := make([]float64, len(got))
+	for i, v := range got {
+		wide[i] = float64(v)
 	}
-	require.LessOrEqual(t, worst, tolerance*scale, "%s: largest magnitude %g", what, scale)
+	golden.Near(t, what, want, wide, tolerance, 0)
 }
 
 func values(t *testing.T, x *tensors.Tensor) []float32 {
