@@ -9,7 +9,7 @@ go_sum  := $(shell (sha256sum go.sum || shasum -a 256 go.sum) 2>/dev/null | cut 
 # The tests of all packages share the cache of compiled programs in the user's cache folder; GONAS_CACHE_DIR moves it.
 test_flags ?= -timeout 14m
 
-.PHONY: all setup notebook-tools notebooks build repro test e2e golden bench lint clean
+.PHONY: all setup notebook-tools notebooks build repro test e2e golden bench gpu-check-binaries lint clean
 
 all: setup build
 
@@ -49,6 +49,15 @@ golden: setup
 # One search step beside PyTorch, which gets an environment of its own (5 GB).
 bench: setup build
 	go run ./benchmarks/run
+
+# The binaries of tools/gpu-check.sh, which a machine with a GPU and without Go runs: docs/gpu.md. 30 MB, compressed.
+gpu-check-binaries:
+	rm -rf bin/gpu
+	mkdir -p bin/gpu
+	go build -trimpath -buildvcs=false -ldflags '-s -w' -o bin/gpu/bench ./benchmarks/run
+	go test -c -trimpath -ldflags '-s -w' -o bin/gpu/space.test ./nas/space
+	go test -c -trimpath -ldflags '-s -w' -o bin/gpu/nn.test ./nas/nn
+	gzip -9 bin/gpu/*
 
 lint:
 	go vet ./...

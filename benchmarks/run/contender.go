@@ -76,6 +76,14 @@ type sample struct {
 	PathParameters map[string]int `json:"path_parameters,omitempty"`
 	Profile        *profile       `json:"profile,omitempty"`
 
+	// PeakDevice is the largest size in use on a GPU, Launch the time of a call that computes next to nothing. Precision
+	// is tf32 or float32, Compiled what torch.compile took as one, Device the GPU, where PyTorch tells.
+	PeakDevice float64 `json:"peak_device_mb,omitempty"`
+	Launch     float64 `json:"launch_s,omitempty"`
+	Precision  string  `json:"precision,omitempty"`
+	Compiled   string  `json:"compiled,omitempty"`
+	Device     string  `json:"device,omitempty"`
+
 	// Cache is "cold" or "cached" for contenders that compile; Round counts from 1. Load averages the machine's
 	// over a minute, before the process started: what else was running.
 	Cache string  `json:"cache,omitempty"`

@@ -119,7 +119,9 @@ func TestFairNASStep(t *testing.T) {
 	if b.Info.Kind == backend.KindGo {
 		t.Skip("takes minutes without a plug-in")
 	}
-	s, err := fairnasStep{batch: 2, steps: 2, path: fairnasPath, profile: true}.measure(t.Context(), b)
+	var out bytes.Buffer
+	require.NoError(t, fairnasProcess(t.Context(), []string{"-batch", "2", "-steps", "2", "-warmup", "0", "-path", fairnasPath, "-profile"}, &out))
+	s, err := parseSample(out.Bytes())
 	require.NoError(t, err)
 	require.Len(t, s.PathLosses, 3)
 	assert.NotEqual(t, s.PathLosses[0], s.PathLosses[1])

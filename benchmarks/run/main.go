@@ -55,9 +55,14 @@ var suiteNames = []string{"darts-step", "fairnas", "inference", "nsga2"}
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if len(os.Args) > 1 && os.Args[1] == fairnasStepName {
-		exit(fairnasProcess(ctx, os.Args[2:], os.Stdout), stop)
-		return
+	processes := map[string]func(context.Context, []string, io.Writer) error{
+		fairnasStepName: fairnasProcess, dartsStepName: dartsProcess, doctorName: doctorProcess, zooName: zooProcess, gpuCheckName: gpuCheck,
+	}
+	if len(os.Args) > 1 {
+		if process, ok := processes[os.Args[1]]; ok {
+			exit(process(ctx, os.Args[2:], os.Stdout), stop)
+			return
+		}
 	}
 	o, err := parseOptions(os.Args[1:], os.Stderr)
 	if errors.Is(err, flag.ErrHelp) {

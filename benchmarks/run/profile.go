@@ -29,16 +29,18 @@ type recorder struct {
 	mu    sync.Mutex
 	calls []engine.Call
 	steps []stepMarks
+	parts int
 }
 
-// stepMarks are when a step began and when its phases ended.
+// stepMarks are when a step, or a part of it with phases of its own, began and when its phases ended.
 type stepMarks struct {
 	begin time.Time
 	ends  [phases]time.Time
 }
 
-func newRecorder(e *engine.Engine) *recorder {
-	r := &recorder{}
+// newRecorder observes the engine; parts is how often a step begins.
+func newRecorder(e *engine.Engine, parts int) *recorder {
+	r := &recorder{parts: parts}
 	e.Observe(func(c engine.Call) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -88,7 +90,7 @@ type profileRow struct {
 // profile puts together what was noted.
 func (r *recorder) profile() *profile {
 	p := &profile{}
-	share := 1 / float64(len(r.steps))
+	share := float64(r.parts) / float64(len(r.steps))
 	add := func(to *float64, d time.Duration) { *to += share * d.Seconds() }
 	for _, s := range r.steps {
 		first := s.ends[passes]

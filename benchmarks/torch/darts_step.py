@@ -10,6 +10,7 @@ Where PyTorch offers a faster way to the same numbers, that way is the default.
 """
 
 import argparse
+import gc
 import json
 import os
 import resource
@@ -210,9 +211,12 @@ class Search:
         return self.weights_step(*train)
 
 
-def batch(name, size, memory_format):
-    images = fill.symmetric(f"{name}.input", (size, 3, 32, 32), torch.float32).contiguous(memory_format=memory_format)
-    return images, fill.labels(f"{name}.target", size, 10)
+FORMATS = {"default": torch.contiguous_format, "channels_last": torch.channels_last}
+
+
+def batch(name, size, image, memory_format, device):
+    images = fill.symmetric(f"{name}.input", (size, 3, image, image), torch.float32).contiguous(memory_format=memory_format)
+    return images.to(device), fill.labels(f"{name}.target", size, 10).to(device)
 
 
 def peak_rss_mb():
@@ -225,47 +229,129 @@ def cpu_seconds():
     return usage.ru_utime + usage.ru_stime
 
 
-def measure(args):
-    torch.manual_seed(args.seed)
-    torch.set_num_threads(args.threads)
-    memory_format = {"default": torch.contiguous_format, "channels_last": torch.channels_last}[args.memory_format]
-    rss_after_import, start = peak_rss_mb(), time.perf_counter()
-    net = Supernet(skip_none=args.none == "skip").to(memory_format=memory_format).train()
-    count = parameter_count(net)
-    assert count == PARAMETERS, f"{count} parameters, expected {PARAMETERS}"
-    search = Search(net, args.arch_grads)
-    train, valid = batch("train", args.batch, memory_format), batch("valid", args.batch, memory_format)
-    built = time.perf_counter()
+def synchronise(args):
+    """Waits until the device has done all that it was given: without it a step's time is that of its launches."""
+    if args.device == "cuda":
+        torch.cuda.synchronize()
 
-    losses = [search.step(train, valid)]
-    first_call = time.perf_counter() - built
-    for _ in range(args.warmup):
-        losses.append(search.step(train, valid))
-    seconds, cpu = [], []
-    for _ in range(args.steps):
+
+def prepare(args, precision):
+    """Sets threads, the precision of float32 products and convolutions on a GPU, and what torch.compile may keep."""
+    torch.set_num_threads(args.threads)
+    gc.collect()  # what a run before left in cycles
+    if args.device == "cuda":
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
+        torch.cuda.reset_peak_memory_stats()
+    if args.compile:
+        torch._dynamo.reset()
+        for limit in ("recompile_limit", "cache_size_limit"):  # the newer and the older name
+            if hasattr(torch._dynamo.config, limit):
+                setattr(torch._dynamo.config, limit, 256)
+
+
+def compile_modules(net, what, kind):
+    """Has torch.compile take the whole network, or each block of this kind, as one."""
+    for module in [net] if what == "network" else [m for m in net.modules() if isinstance(m, kind)] if what else []:
+        module.compile()
+
+
+def timed(args, step):
+    """Does the steps; the seconds of the first, of the timed ones and the processor's, and what step returned each time."""
+    results, seconds, cpu = [], [], []
+    for n in range(1 + args.warmup + args.steps):
+        synchronise(args)
         began, cpu_began = time.perf_counter(), cpu_seconds()
-        losses.append(search.step(train, valid))
+        results.append(step(n))
+        synchronise(args)
         seconds.append(time.perf_counter() - began)
         cpu.append(cpu_seconds() - cpu_began)
-    return {
+    after = 1 + args.warmup
+    return results, {"first_call_s": seconds[0], "step_s": seconds[after:], "cpu_s_per_step": statistics.median(cpu[after:])}
+
+
+def described(args, memory_format, precision):
+    """What both scripts tell of a run, at its end."""
+    cuda = args.device == "cuda"
+    result = {
         "framework": "torch",
         "version": torch.__version__,
-        "backend": f"torch {torch.__version__} eager, {torch.backends.cpu.get_cpu_capability()}",
-        "memory_format": args.memory_format,
-        "arch_grads": args.arch_grads,
-        "none": args.none,
+        "backend": f"torch {torch.__version__} {'compiled' if args.compile else 'eager'}, "
+                   + (torch.cuda.get_device_name() if cuda else torch.backends.cpu.get_cpu_capability()),
+        "memory_format": memory_format,
         "batch": args.batch,
         "threads": torch.get_num_threads(),
+        "peak_rss_mb": peak_rss_mb(),
+    }
+    if args.compile:
+        result["compiled"] = args.compile
+    if precision:
+        result["precision"] = precision
+    if cuda:
+        result.update(device=torch.cuda.get_device_name(), peak_device_mb=torch.cuda.max_memory_allocated() / (1 << 20))
+    return result
+
+
+def measure(args, memory_format, precision):
+    torch.manual_seed(args.seed)
+    prepare(args, precision)
+    rss_after_import, start = peak_rss_mb(), time.perf_counter()
+    net = Supernet(args.channels, layers=args.cells, skip_none=args.none == "skip").to(args.device, memory_format=FORMATS[memory_format]).train()
+    net.alphas = [a.detach().to(args.device).requires_grad_() for a in net.alphas]
+    count = parameter_count(net)
+    if (args.cells, args.channels) == (8, 16):
+        assert count == PARAMETERS, f"{count} parameters, expected {PARAMETERS}"
+    search = Search(net, args.arch_grads)
+    train, valid = (batch(name, args.batch, args.image, FORMATS[memory_format], args.device) for name in ("train", "valid"))
+    compile_modules(net, args.compile, MixedEdge)
+    built = time.perf_counter()
+    losses, times = timed(args, lambda _: search.step(train, valid))
+    return {
+        **described(args, memory_format, precision),
+        **times,
+        "arch_grads": args.arch_grads,
+        "none": args.none,
         "parameters": count,
         "import_s": _import_seconds,
         "build_s": built - start,
-        "first_call_s": first_call,
-        "step_s": seconds,
-        "cpu_s_per_step": statistics.median(cpu),
-        "peak_rss_mb": peak_rss_mb(),
         "import_rss_mb": rss_after_import,
         "losses": losses,
     }
+
+
+def run(args, measure):
+    """Measures every memory format at every precision and tells of each as it ends."""
+    for precision in args.precision.split(","):
+        for memory_format in args.memory_format.split(","):
+            tell(measure(args, memory_format, precision), args)
+
+
+def add_arguments(parser, batch_size):
+    """The arguments of both scripts."""
+    def some_of(*names):
+        def check(text):
+            if not all(word in names for word in text.split(",")):
+                raise argparse.ArgumentTypeError(f"expected some of {', '.join(names)}, with commas, got {text!r}")
+            return text
+        return check
+
+    parser.add_argument("--batch", type=int, default=batch_size)
+    parser.add_argument("--image", type=int, default=32, help="side of the images in pixels")
+    parser.add_argument("--memory-format", type=some_of(*FORMATS), default="default", help="default, channels_last or both")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--precision", type=some_of("tf32", "float32"), default="",
+                        help="tf32, float32 or both: of products and convolutions on a GPU; PyTorch's own choice without it")
+    parser.add_argument("--compile", choices=("block", "network"), default="", help="what torch.compile takes as one")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--steps", type=int, default=5, help="timed steps")
+    parser.add_argument("--warmup", type=int, default=1, help="steps after the first one and before the timed ones")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON for each format and precision")
+
+
+def check_arguments(parser, args):
+    if args.steps < 1 or args.warmup < 0 or args.threads < 1 or args.batch < 2:
+        parser.error("needs --steps >= 1, --warmup >= 0, --threads >= 1, --batch >= 2")
+    if args.precision == "" and args.device == "cuda":
+        parser.error("needs --precision with --device cuda")
 
 
 def check(folder):
@@ -310,30 +396,26 @@ def check(folder):
 def tell(result, args):
     """Prints what measure returned, in a line of JSON or of words."""
     if args.json:
-        print(json.dumps(result))
+        print(json.dumps(result), flush=True)
     else:
-        print(f"{result['backend']}, {args.memory_format}, batch {args.batch}, {args.threads} threads: "
+        print(f"{result['backend']}, {result['memory_format']}, batch {args.batch}, {args.threads} threads: "
               f"first call {result['first_call_s']:.2f} s, step {statistics.median(result['step_s']):.2f} s, "
               f"{result['cpu_s_per_step']:.2f} CPU s a step, peak {result['peak_rss_mb']:.0f} MiB")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--memory-format", choices=("default", "channels_last"), default="default")
+    add_arguments(parser, 16)
+    parser.add_argument("--cells", type=int, default=8)
+    parser.add_argument("--channels", type=int, default=16, help="channels of the first cell's nodes")
     parser.add_argument("--arch-grads", choices=("alphas", "all"), default="alphas",
                         help="alphas: each half of a step computes only the gradients it uses; all: both, as the official code does")
     parser.add_argument("--none", choices=("skip", "multiply"), default="skip",
                         help="skip: the primitive none costs nothing; multiply: input times 0, as the official code does")
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--steps", type=int, default=5, help="timed steps")
-    parser.add_argument("--warmup", type=int, default=1, help="steps after the first one and before the timed ones")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", action="store_true", help="print one JSON line")
     parser.add_argument("--check", metavar="DIR", help="compare with reference numbers, measure nothing")
     args = parser.parse_args()
-    if args.steps < 1 or args.warmup < 0 or args.threads < 1 or args.batch < 2:
-        parser.error("needs --steps >= 1, --warmup >= 0, --threads >= 1, --batch >= 2")
+    check_arguments(parser, args)
 
     if args.check:
         worst = check(args.check)
@@ -345,7 +427,7 @@ def main():
                 print(f"{v:9.1e}  {name}")
         sys.exit(0 if ok else 1)
 
-    tell(measure(args), args)
+    run(args, measure)
 
 
 if __name__ == "__main__":

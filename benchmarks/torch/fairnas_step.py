@@ -9,16 +9,13 @@ time. Module names follow the Go side's state_dict, so the same fill gives the s
 """
 
 import argparse
-import os
-import statistics
-import time
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 import fill
-from darts_step import batch, cpu_seconds, parameter_count, peak_rss_mb, tell
+from darts_step import FORMATS, add_arguments, batch, check_arguments, compile_modules, described, parameter_count, peak_rss_mb, prepare, run, timed
 
 STEM, LAST, CLASSES = 16, 320, 10
 LAYERS = ((24, 1), (24, 1), (40, 2), (40, 1), (80, 2), (80, 1), (96, 1), (96, 1))  # channels, stride
@@ -49,12 +46,12 @@ class Bottleneck(nn.Module):
 class Supernet(nn.Module):
     """Images [batch, 3, height, width] and a path, one choice a layer, to logits [batch, classes]."""
 
-    def __init__(self):
+    def __init__(self, layers=len(LAYERS)):
         super().__init__()
         self.stem = nn.Sequential(nn.Conv2d(3, STEM, 3, padding=1, bias=False), nn.BatchNorm2d(STEM))
         self.layers = nn.ModuleList()
         channels = STEM
-        for outputs, stride in LAYERS:
+        for outputs, stride in LAYERS[:layers]:
             self.layers.append(nn.ModuleList(Bottleneck(channels, outputs, k, e, stride) for k, e in CHOICES))
             channels = outputs
         self.conv_before_pooling = nn.Sequential(nn.Conv2d(channels, LAST, 1, bias=False), nn.BatchNorm2d(LAST))
@@ -73,9 +70,9 @@ class Supernet(nn.Module):
         return sum(map(parameter_count, (*shared, *(layer[choice] for layer, choice in zip(self.layers, path)))))
 
 
-def strict_paths(step):
+def strict_paths(step, layers=len(LAYERS)):
     """The paths of a step, as strictPaths of benchmarks/run draws them: every choice once in each layer."""
-    return [[(k + layer * (step + 1)) % len(CHOICES) for layer in range(len(LAYERS))] for k in range(len(CHOICES))]
+    return [[(k + layer * (step + 1)) % len(CHOICES) for layer in range(layers)] for k in range(len(CHOICES))]
 
 
 class Training:
@@ -97,58 +94,38 @@ class Training:
         return losses
 
 
-def measure(args):
-    torch.set_num_threads(args.threads)
-    memory_format = {"default": torch.contiguous_format, "channels_last": torch.channels_last}[args.memory_format]
+def measure(args, memory_format, precision):
+    prepare(args, precision)
     rss_after_import = peak_rss_mb()
-    net = Supernet()
+    net = Supernet(args.layers)
     fill.fill_module(net)
-    net = net.to(memory_format=memory_format).train()
+    net = net.to(args.device, memory_format=FORMATS[memory_format]).train()
     training = Training(net, args)
-    images, labels = batch("train", args.batch, memory_format)
-
-    losses, seconds, cpu = [], [], []
-    for step in range(1 + args.warmup + args.steps):
-        began, cpu_began = time.perf_counter(), cpu_seconds()
-        losses.append(training.step(strict_paths(step), images, labels))
-        seconds.append(time.perf_counter() - began)
-        cpu.append(cpu_seconds() - cpu_began)
-    timed = 1 + args.warmup
+    images, labels = batch("train", args.batch, args.image, FORMATS[memory_format], args.device)
+    compile_modules(net, args.compile, Bottleneck)
+    losses, times = timed(args, lambda step: training.step(strict_paths(step, args.layers), images, labels))
     return {
-        "framework": "torch",
-        "version": torch.__version__,
-        "backend": f"torch {torch.__version__} eager, {torch.backends.cpu.get_cpu_capability()}",
-        "memory_format": args.memory_format,
-        "batch": args.batch,
-        "threads": torch.get_num_threads(),
+        **described(args, memory_format, precision),
+        **times,
         "parameters": parameter_count(net),
         "path_parameters": {code: net.path_parameters(map(int, code)) for code in args.count.split(",") if code},
         "path_losses": losses,
-        "first_call_s": seconds[0],
-        "step_s": seconds[timed:],
-        "cpu_s_per_step": statistics.median(cpu[timed:]),
-        "peak_rss_mb": peak_rss_mb(),
         "import_rss_mb": rss_after_import,
     }
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--memory-format", choices=("default", "channels_last"), default="default")
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--steps", type=int, default=3, help="timed steps")
-    parser.add_argument("--warmup", type=int, default=1, help="steps after the first one and before the timed ones")
+    add_arguments(parser, 64)
+    parser.add_argument("--layers", type=int, default=len(LAYERS), help="only the first layers of the space")
     parser.add_argument("--rate", type=float, default=0.1, help="learning rate")
     parser.add_argument("--momentum", type=float, default=0.9)
     parser.add_argument("--decay", type=float, default=4e-5, help="L2 decay of the weights")
     parser.add_argument("--clip", type=float, default=5, help="largest norm of the gradients, 0 for none")
     parser.add_argument("--count", default="", help="paths, as digits and commas, whose parameters are counted")
-    parser.add_argument("--json", action="store_true", help="print one JSON line")
     args = parser.parse_args()
-    if args.steps < 1 or args.warmup < 0 or args.threads < 1 or args.batch < 2:
-        parser.error("needs --steps >= 1, --warmup >= 0, --threads >= 1, --batch >= 2")
-    tell(measure(args), args)
+    check_arguments(parser, args)
+    run(args, measure)
 
 
 if __name__ == "__main__":

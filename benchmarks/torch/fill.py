@@ -5,10 +5,19 @@ A value depends on the tensor's name and flat index alone, so reference files ho
 
 import math
 
-import numpy as np
 import torch
 
 _MASK = (1 << 64) - 1
+
+
+def _signed(z):
+    """The 64 bits of z as torch's int64, whose sums and products wrap around as unsigned ones do."""
+    return z - (1 << 64) if z >> 63 else z
+
+
+def _shifted(z, bits):
+    """z >> bits of the unsigned numbers that int64 stands for."""
+    return (z >> bits) & ((1 << (64 - bits)) - 1)
 
 
 def _fnv1a(name):
@@ -20,22 +29,21 @@ def _fnv1a(name):
 
 def uniform(name, n):
     """n numbers in [0, 1) of the stream called name, float64."""
-    with np.errstate(over="ignore"):
-        z = np.uint64(_fnv1a(name)) + np.arange(1, n + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z = z ^ (z >> np.uint64(31))
-    return (z >> np.uint64(40)).astype(np.float64) / (1 << 24)
+    z = _signed(_fnv1a(name)) + torch.arange(1, n + 1) * _signed(0x9E3779B97F4A7C15)
+    z = (z ^ _shifted(z, 30)) * _signed(0xBF58476D1CE4E5B9)
+    z = (z ^ _shifted(z, 27)) * _signed(0x94D049BB133111EB)
+    z = z ^ _shifted(z, 31)
+    return _shifted(z, 40).double() / (1 << 24)
 
 
 def symmetric(name, shape, dtype=torch.float64):
     """2u-1 in row-major order: network inputs, architecture parameters, upstream gradients."""
-    return torch.from_numpy(2 * uniform(name, math.prod(shape)) - 1).reshape(shape).to(dtype)
+    return (2 * uniform(name, math.prod(shape)) - 1).reshape(shape).to(dtype)
 
 
 def labels(name, n, classes):
     """n labels in [0, classes), int64."""
-    return torch.from_numpy(np.floor(uniform(name, n) * classes).astype(np.int64))
+    return (uniform(name, n) * classes).floor().long()
 
 
 def parameter(name, shape, gain=3.0, dtype=torch.float64):
@@ -52,7 +60,7 @@ def parameter(name, shape, gain=3.0, dtype=torch.float64):
         values = 0.2 * (2 * u - 1)
     else:
         raise ValueError(f"no fill rule for {name!r}")
-    return torch.from_numpy(values).reshape(shape).to(dtype)
+    return values.reshape(shape).to(dtype)
 
 
 def fill_module(module, prefix="", gain=3.0):

@@ -1,6 +1,7 @@
 package golden
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"strings"
@@ -14,6 +15,18 @@ type Deviation struct {
 	// Relative is the largest difference over the largest magnitude of the reference; Tolerance is what it may be.
 	Relative  float64 `json:"relative"`
 	Tolerance float64 `json:"tolerance"`
+}
+
+// MarshalJSON writes what is no finite number as null, which JSON has no other word for.
+func (d Deviation) MarshalJSON() ([]byte, error) {
+	type plain Deviation
+	if math.IsNaN(d.Relative) || math.IsInf(d.Relative, 0) {
+		return json.Marshal(struct {
+			plain
+			Relative *float64 `json:"relative"`
+		}{plain: plain(d)})
+	}
+	return json.Marshal(plain(d))
 }
 
 // Within tells whether the deviation is no more than it may be; NaN is more.
