@@ -62,6 +62,11 @@ func TestGPUCheckDry(t *testing.T) {
 	r := readReport(t, out)
 	assert.True(t, r.Complete)
 	assert.True(t, r.Dry)
+	assert.NotNil(t, r.Parts[0].Doctor)
+	data, err := os.ReadFile(filepath.Join(out, "gpu-check.json"))
+	require.NoError(t, err)
+	assert.NotContains(t, string(data), out, "no paths of this machine in what is kept")
+	assert.NotContains(t, string(data), "plugin_path")
 	for _, p := range r.Parts {
 		switch {
 		case strings.HasPrefix(p.Name, "torch"):
