@@ -95,7 +95,7 @@ func (b *Batches) At(epoch, step int) (x []float32, y []int32) {
 
 // fill is At into buffers, which are used where they are large enough.
 func (b *Batches) fill(epoch, step int, x []float32, y []int32) ([]float32, []int32) {
-	epoch, step = b.normal(epoch, step)
+	epoch, step = normal(b.steps, epoch, step)
 	order := b.batch(epoch, step)
 	im := b.images
 	size := im.imageSize()
@@ -112,8 +112,8 @@ func (b *Batches) fill(epoch, step int, x []float32, y []int32) ([]float32, []in
 	return x, y
 }
 
-// fillBatch is fill for a [Prefetcher]; it does not fail.
-func (b *Batches) fillBatch(epoch, step int, x []float32, y []int32) ([]float32, []int32, error) {
+// Fill is [Batches.At] into buffers; it does not fail.
+func (b *Batches) Fill(epoch, step int, x []float32, y []int32) ([]float32, []int32, error) {
 	x, y = b.fill(epoch, step, x, y)
 	return x, y, nil
 }
@@ -163,12 +163,12 @@ func (s *schedule) set(name string, n, size int, indices []int, dropLast bool) e
 }
 
 // normal brings step into 0..steps-1.
-func (s *schedule) normal(epoch, step int) (int, int) {
-	over := step / s.steps
-	if step%s.steps < 0 {
+func normal(steps, epoch, step int) (int, int) {
+	over := step / steps
+	if step%steps < 0 {
 		over--
 	}
-	return epoch + over, step - over*s.steps
+	return epoch + over, step - over*steps
 }
 
 // batch returns the indices of a batch; nobody may change it. step lies in 0..steps-1.

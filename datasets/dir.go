@@ -59,10 +59,7 @@ func moduleRoot() (string, error) {
 	}
 }
 
-// Names lists the data sets that [Load] knows.
-func Names() []string { return []string{"embedded", "cifar10", "cifar100"} }
-
-// Load reads a data set by name from a data folder; "embedded" needs none.
+// Load reads a data set of images of one size by name from a data folder; "embedded" needs none.
 func Load(name, dir string) (train, test *Images, err error) {
 	switch name {
 	case "embedded":
@@ -72,5 +69,5 @@ func Load(name, dir string) (train, test *Images, err error) {
 	case "cifar100":
 		return LoadCIFAR100(dir)
 	}
-	return nil, nil, fmt.Errorf("data set %q: expected one of %q", name, Names())
+	return nil, nil, fmt.Errorf("data set %q: expected one of %q", name, []string{EmbeddedName, CIFAR10Name, CIFAR100Name})
 }

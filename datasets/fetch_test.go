@@ -324,7 +324,7 @@ func TestList(t *testing.T) {
 	dir := t.TempDir()
 	got := list(dir, sets)
 	require.Len(t, got, 3)
-	assert.Equal(t, Names(), []string{got[0].Name, got[1].Name, got[2].Name})
+	assert.Equal(t, Names()[:3], []string{got[0].Name, got[1].Name, got[2].Name})
 	assert.Equal(t, []State{Present, Absent, Absent}, []State{got[0].State, got[1].State, got[2].State})
 	assert.Greater(t, got[0].Bytes, int64(8_000_000))
 	assert.Less(t, got[0].Bytes, int64(10_000_000))

@@ -79,11 +79,12 @@ func (b *ImageBatches) Classes() int { return len(b.folder.Classes) }
 // as in [Batches.At]. Only the last batch of an epoch can be smaller than BatchSize. An image that
 // cannot be read or decoded is an error that names its file; of several, the first of the batch.
 func (b *ImageBatches) At(epoch, step int) (x []float32, y []int32, err error) {
-	return b.fillBatch(epoch, step, nil, nil)
+	return b.Fill(epoch, step, nil, nil)
 }
 
-func (b *ImageBatches) fillBatch(epoch, step int, x []float32, y []int32) ([]float32, []int32, error) {
-	epoch, step = b.normal(epoch, step)
+// Fill is [ImageBatches.At] into buffers.
+func (b *ImageBatches) Fill(epoch, step int, x []float32, y []int32) ([]float32, []int32, error) {
+	epoch, step = normal(b.steps, epoch, step)
 	order := b.batch(epoch, step)
 	size := 3 * b.config.Transform.Size * b.config.Transform.Size
 	x = slices.Grow(x[:0], len(order)*size)[:len(order)*size]

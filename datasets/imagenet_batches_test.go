@@ -182,7 +182,7 @@ func BenchmarkImageBatches(b *testing.B) {
 			var y []int32
 			n := 0
 			for b.Loop() {
-				x, y, err = batches.fillBatch(0, n, x, y)
+				x, y, err = batches.Fill(0, n, x, y)
 				require.NoError(b, err)
 				n++
 			}

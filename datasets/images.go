@@ -24,6 +24,9 @@ type Images struct {
 	ClassNames []string
 	// Files lists every source file that was read.
 	Files []FileSum
+
+	// part is true of what [Images.Subset] made.
+	part bool
 }
 
 // FileSum is the SHA-256 of one source file.
@@ -123,7 +126,7 @@ func (im *Images) Subset(indices []int) (*Images, error) {
 		return nil, fmt.Errorf("%s: a subset needs at least one index", im.Name)
 	}
 	out := *im
-	out.N = len(indices)
+	out.N, out.part = len(indices), true
 	out.Pixels = make([]uint8, 0, len(indices)*im.imageSize())
 	out.Labels = make([]int32, 0, len(indices))
 	out.Coarse = nil

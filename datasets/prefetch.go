@@ -19,19 +19,21 @@ type PrefetchConfig struct {
 	Epoch, Step int
 }
 
-// BatchSource is what a [Prefetcher] makes batches of: [Batches] or [ImageBatches].
+// BatchSource is what a [Prefetcher] makes batches of: [Batches], [ImageBatches], or another type's.
 type BatchSource interface {
 	// Steps is the number of batches an epoch.
 	Steps() int
-	// Len is the number of images that take part.
+	// Len is the number of samples that take part.
 	Len() int
 	// Shape is the shape of a full batch, [batch, height, width, channels].
 	Shape() [4]int
 	// Classes is the number of classes.
 	Classes() int
 
-	normal(epoch, step int) (int, int)
-	fillBatch(epoch, step int, x []float32, y []int32) ([]float32, []int32, error)
+	// Fill makes batch number step of an epoch, both from 0, in buffers that are used where they are large enough: x in the
+	// shape of a batch, and its labels. step lies in 0 to Steps()-1. It depends on nothing else, and several goroutines
+	// may call it.
+	Fill(epoch, step int, x []float32, y []int32) ([]float32, []int32, error)
 }
 
 // Batch is one batch of a [Prefetcher].
@@ -115,7 +117,7 @@ func NewPrefetcher(ctx context.Context, batches BatchSource, config PrefetchConf
 		defer close(jobs)
 		epoch, step := config.Epoch, config.Step
 		for {
-			epoch, step = batches.normal(epoch, step)
+			epoch, step = normal(batches.Steps(), epoch, step)
 			job := prefetchJob{epoch, step, make(chan *Batch, 1)}
 			// A worker first, so that the batch offered to a full queue is already made.
 			select {
@@ -141,7 +143,7 @@ func NewPrefetcher(ctx context.Context, batches BatchSource, config PrefetchConf
 					b = &Batch{pool: p.pool}
 				}
 				b.Epoch, b.Step = job.epoch, job.step
-				b.X, b.Y, b.err = batches.fillBatch(job.epoch, job.step, b.X, b.Y)
+				b.X, b.Y, b.err = batches.Fill(job.epoch, job.step, b.X, b.Y)
 				job.result <- b
 			}
 		})

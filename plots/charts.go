@@ -9,57 +9,68 @@ import (
 	"strings"
 )
 
-// PairedCounts are the numbers of skip connections that two methods kept with the same seeds.
+// PairedCounts are the numbers of skip connections that several methods kept with the same seeds.
 type PairedCounts struct {
-	// Names of the two methods.
-	Names [2]string
+	// Names of the methods, at least two.
+	Names []string
 	Seeds []uint64
-	// Counts of both cells together, one for each seed.
-	Counts [2][]int
+	// Counts of both cells together, [method][seed].
+	Counts [][]int
 }
 
-// Skips draws the numbers of skip connections seed by seed, pairs joined, and their means.
-func Skips(p PairedCounts, title string) (Figure, error) {
-	fail := func(format string, args ...any) (Figure, error) {
-		return Figure{}, fmt.Errorf("plots: skips: %s", fmt.Sprintf(format, args...))
-	}
-	n := len(p.Seeds)
-	if n == 0 {
-		return fail("seeds: expected at least one, got none")
-	}
-	most := 0
-	for i, name := range p.Names {
-		if name == "" || name == p.Names[1-i] {
-			return fail("names: expected two different ones, got %q", p.Names)
-		}
-		if len(p.Counts[i]) != n {
-			return fail("counts of %s: expected one for each of %d seeds, got %d", name, n, len(p.Counts[i]))
-		}
-		for k, c := range p.Counts[i] {
-			if c < 0 {
-				return fail("counts of %s[%d]: expected at least 0, got %d", name, k, c)
-			}
-			most = max(most, c)
-		}
+func (p PairedCounts) check() error {
+	if len(p.Seeds) == 0 {
+		return fmt.Errorf("seeds: expected at least one, got none")
 	}
 	for k, s := range p.Seeds {
 		if slices.Contains(p.Seeds[:k], s) {
-			return fail("seeds[%d]: expected each once, got %d again", k, s)
+			return fmt.Errorf("seeds[%d]: expected each once, got %d again", k, s)
 		}
 	}
+	if len(p.Names) < 2 || len(p.Counts) != len(p.Names) {
+		return fmt.Errorf("names: expected at least two, and counts for each, got %d and %d", len(p.Names), len(p.Counts))
+	}
+	for i, name := range p.Names {
+		if name == "" || slices.Contains(p.Names[:i], name) {
+			return fmt.Errorf("names: expected different ones, got %q", p.Names)
+		}
+		if len(p.Counts[i]) != len(p.Seeds) {
+			return fmt.Errorf("counts of %s: expected one for each of %d seeds, got %d", name, len(p.Seeds), len(p.Counts[i]))
+		}
+		for k, c := range p.Counts[i] {
+			if c < 0 {
+				return fmt.Errorf("counts of %s[%d]: expected at least 0, got %d", name, k, c)
+			}
+		}
+	}
+	return nil
+}
+
+// Skips draws the numbers of skip connections seed by seed, those of a seed joined, and their means.
+func Skips(p PairedCounts, title string) (Figure, error) {
+	if err := p.check(); err != nil {
+		return Figure{}, fmt.Errorf("plots: skips: %w", err)
+	}
+	n, most := len(p.Seeds), slices.Max(slices.Concat(p.Counts...))
 	const (
 		height = 150
-		apart  = 0.13
 		radius = 3.2
 	)
-	looks := [2]look{{color: vermilion, shape: circle}, {color: blue, shape: square}}
+	// apart is half the distance of two marks, in slots.
+	apart := min(0.13, 0.36/float64(len(p.Names)-1))
+	offset := func(i int) float64 { return apart * float64(2*i-(len(p.Names)-1)) }
+	var looks []look
+	for i := range p.Names {
+		colors := []color.NRGBA{vermilion, blue, green, purple, orange, skyBlue, ink}
+		looks = append(looks, look{color: colors[i%len(colors)], shape: shape(i) % shapes})
+	}
 	y := roundScale(0, float64(most)+0.5, 6, true)
 	left := textSize + 3 + yTextWidth(y)
 	widest := 0.0
 	for _, s := range p.Seeds {
 		widest = max(widest, textWidth(digits(strconv.FormatUint(s, 10), tickSize)))
 	}
-	slot := max(50, widest+8)
+	slot := max(32+9*float64(len(p.Names)), widest+8)
 	width := min(contentWidth-left, slot*float64(n+2))
 	slot = width / float64(n+2) // but for the means' gap
 	// Of seeds that stand close, some are named.
@@ -72,37 +83,56 @@ func Skips(p PairedCounts, title string) (Figure, error) {
 	d.grid(c, false, true, false)
 	divide := (float64(n-1) + mean) / 2
 	d.marks = append(d.marks, mark{points: []point{c.at(divide, y.low), c.at(divide, y.high)}, line: muted, lineWidth: thinWidth, dash: dotted, backdrop: true})
-	means := [2]float64{}
-	join := func(at, a, b float64) {
-		d.marks = append(d.marks, mark{points: []point{c.at(at-apart, a), c.at(at+apart, b)}, line: muted, lineWidth: lineWidth, backdrop: true})
+	// group draws the numbers of all methods at a place, joined.
+	group := func(at float64, values []float64) {
+		var line []point
+		for i, v := range values {
+			line = append(line, c.at(at+offset(i), v))
+		}
+		d.marks = append(d.marks, mark{points: line, line: muted, lineWidth: lineWidth, backdrop: true})
+		for i, p := range line {
+			d.marker(looks[i], p, radius)
+		}
 	}
+	means := make([]float64, len(p.Names))
 	rows := [][]string{{"seed", "method", "skip_connections"}}
 	var words []string
 	for k, seed := range p.Seeds {
-		join(float64(k), float64(p.Counts[0][k]), float64(p.Counts[1][k]))
-		for i := range 2 {
-			means[i] += float64(p.Counts[i][k]) / float64(n)
-			d.marker(looks[i], c.at(float64(k)+apart*float64(2*i-1), float64(p.Counts[i][k])), radius)
-			rows = append(rows, []string{strconv.FormatUint(seed, 10), p.Names[i], strconv.Itoa(p.Counts[i][k])})
+		values, said := make([]float64, len(p.Names)), make([]string, len(p.Names))
+		for i, name := range p.Names {
+			values[i], said[i] = float64(p.Counts[i][k]), strconv.Itoa(p.Counts[i][k])
+			means[i] += values[i] / float64(n)
+			rows = append(rows, []string{strconv.FormatUint(seed, 10), name, said[i]})
 		}
+		group(float64(k), values)
 		if k%every == 0 {
 			d.write(point{c.at(float64(k), 0).x, c.y1 + tickDrop + ascent*tickSize}, 0.5, ink, digits(strconv.FormatUint(seed, 10), tickSize)...)
 		}
-		words = append(words, fmt.Sprintf("seed %d: %d and %d", seed, p.Counts[0][k], p.Counts[1][k]))
+		words = append(words, fmt.Sprintf("seed %d: %s", seed, listed(said)))
 	}
-	join(mean, means[0], means[1])
-	for i := range 2 {
-		d.marker(looks[i], c.at(mean+apart*float64(2*i-1), means[i]), radius)
-	}
+	group(mean, means)
 	d.write(point{c.at(mean, 0).x, c.y1 + tickDrop + ascent*tickSize}, 0.5, ink, run{s: "mean", size: tickSize, bold: true})
 	d.axes(c)
 	seeds := (c.at(0, 0).x + c.at(float64(n-1), 0).x) / 2
 	d.xName(point{seeds, c.y1 + tickDrop + tickSize + 3}, "seed")
 	d.yName(point{0, height / 2}, "skip connections, both cells")
-	d.entries([]entry{markerEntry(p.Names[0], looks[0], radius), markerEntry(p.Names[1], looks[1], radius)},
-		left+width/2, height+tickDrop+tickSize+3+textSize+9, width)
-	return Figure{d.framed(title, "Skip connections", fmt.Sprintf("Skip connections in both derived cells of %s and %s, paired by seed. %s. Means %s and %s.",
-		p.Names[0], p.Names[1], capital(strings.Join(words, "; ")), number(means[0], 2), number(means[1], 2))), rows}, nil
+	var list []entry
+	said := make([]string, len(means))
+	for i, name := range p.Names {
+		list = append(list, markerEntry(name, looks[i], radius))
+		said[i] = number(means[i], 2)
+	}
+	d.entries(list, left+width/2, height+legendDrop, max(width, 300))
+	return Figure{d.framed(title, "Skip connections", fmt.Sprintf("Skip connections in both derived cells of %s, paired by seed. %s. Means %s.",
+		listed(p.Names), capital(strings.Join(words, "; ")), listed(said))), rows}, nil
+}
+
+// listed joins words as a sentence does: a, b and c.
+func listed(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
 }
 
 // LossCurve is a loss of one architecture parameter with its gradient.

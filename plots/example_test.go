@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/gonas/gonas/nas/arch"
+	"github.com/gonas/gonas/nas/zoo"
 	"github.com/gonas/gonas/plots"
 )
 
@@ -111,7 +112,7 @@ func ExampleDominant() {
 
 // The data of a figure go beside it.
 func ExampleSkips() {
-	f, err := plots.Skips(plots.PairedCounts{Names: [2]string{"DARTS", "FairDARTS"}, Seeds: []uint64{0, 1}, Counts: [2][]int{{5, 4}, {1, 2}}}, "")
+	f, err := plots.Skips(plots.PairedCounts{Names: []string{"DARTS", "FairDARTS"}, Seeds: []uint64{0, 1}, Counts: [][]int{{5, 4}, {1, 2}}}, "")
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -151,6 +152,42 @@ func ExampleMACs() {
 	}
 	fmt.Println(f.Description())
 	// Output: Test accuracy against multiply-adds: FairDARTS A 373 M 97.46 %, FairDARTS B 536 M 97.49 %.
+}
+
+// Two numbers of two runs.
+func ExampleEpochs() {
+	f, err := plots.Epochs([]plots.EpochPanel{
+		{Name: "training loss", Series: []plots.EpochSeries{{Name: "β from 0.4", Epochs: []int{1, 2}, Values: []float64{2.1, 1.6}}, {Name: "β from 1", Epochs: []int{1, 2}, Values: []float64{2, 1.5}}}},
+		{Name: "beta", Series: []plots.EpochSeries{{Name: "β from 0.4", Epochs: []int{1, 2}, Values: []float64{0.4, 0.2}}, {Name: "β from 1", Epochs: []int{1, 2}, Values: []float64{1, 0.5}}}},
+	}, "")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(f.Description())
+	// Output: Numbers over epochs 1 to 2, one chart each. Training loss: β from 0.4 from 2.1 to 1.6, β from 1 from 2 to 1.5; Beta: β from 0.4 from 0.4 to 0.2, β from 1 from 1 to 0.5.
+}
+
+// The data of a chain's figure are its blocks.
+func ExampleBlocks() {
+	n, err := zoo.Get("tcresnet8")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	f, err := plots.Blocks(n.Network, "TC-ResNet8")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := f.WriteCSV(os.Stdout); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// block,op,kernel,stride,in,hidden,out
+	// 1,temporal_residual,9,2,16,0,24
+	// 2,temporal_residual,9,2,24,0,32
+	// 3,temporal_residual,9,2,32,0,48
 }
 
 func ExampleCells() {

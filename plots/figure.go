@@ -65,6 +65,25 @@ func Cells(g arch.Genotype, title string) (Figure, error) {
 	return Figure{Genotype(g, title), rows}, nil
 }
 
+// Blocks draws a chain of blocks as [Chain] does; the data are the blocks.
+func Blocks(n arch.Network, title string) (Figure, error) {
+	if err := n.Validate(); err != nil {
+		return Figure{}, fmt.Errorf("plots: blocks: %w", err)
+	}
+	if n.Chain == nil {
+		return Figure{}, fmt.Errorf("plots: blocks: expected a chain, got a network of cells")
+	}
+	rows := [][]string{{"block", "op", "kernel", "stride", "in", "hidden", "out"}}
+	for i, b := range n.Chain.Blocks {
+		row := []string{strconv.Itoa(i + 1), b.Op}
+		for _, v := range []int{b.Kernel, b.Stride, b.In, b.Hidden, b.Out} {
+			row = append(row, strconv.Itoa(v))
+		}
+		rows = append(rows, row)
+	}
+	return Figure{Chain(n, title), rows}, nil
+}
+
 // stateText names a state as in the drawings of cells.
 func stateText(state int) string {
 	switch state {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/xml"
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -70,7 +71,51 @@ func sampleGenotype() arch.Genotype {
 }
 
 func samplePairs() PairedCounts {
-	return PairedCounts{Names: [2]string{"DARTS", "FairDARTS"}, Seeds: []uint64{0, 1, 2, 3}, Counts: [2][]int{{5, 4, 2, 8}, {1, 2, 2, 3}}}
+	return PairedCounts{Names: []string{"DARTS", "FairDARTS"}, Seeds: []uint64{0, 1, 2, 3}, Counts: [][]int{{5, 4, 2, 8}, {1, 2, 2, 3}}}
+}
+
+// uneven is a history whose edges have two operations each, others from edge to edge, as in space S1.
+func uneven(soft bool) WeightHistory {
+	h := history(6, 14, testOps[3:], soft)
+	for _, table := range slices.Concat(h.Normal, h.Reduce) {
+		for e, row := range table {
+			sum := 0.0
+			for k := range row {
+				if has := k == e%len(row) || k == (e+1+e/5)%len(row); !has {
+					row[k] = math.NaN()
+				} else {
+					sum += row[k]
+				}
+			}
+			for k := range row {
+				if soft {
+					row[k] /= sum
+				}
+			}
+		}
+	}
+	return h
+}
+
+// sampleTraces are losses of runs and a number that is scheduled.
+func sampleTraces(runs, epochs int, panels ...string) []EpochPanel {
+	var out []EpochPanel
+	for i, name := range panels {
+		p := EpochPanel{Name: name}
+		for r := range runs {
+			s := EpochSeries{Name: fmt.Sprintf("β from %g", float64(r)/4)}
+			for e := range epochs {
+				s.Epochs = append(s.Epochs, e+1)
+				s.Values = append(s.Values, 2.3/(1+float64(e)/float64(5+2*r+i))+0.03*math.Sin(float64(3*e+r)))
+				if name == "beta" {
+					s.Values[e] = float64(r) / 4 * (1 - float64(e)/float64(epochs))
+				}
+			}
+			p.Series = append(p.Series, s)
+		}
+		out = append(out, p)
+	}
+	return out
 }
 
 func sampleCurves() []LossCurve {
@@ -97,12 +142,29 @@ func sampleFigures(t *testing.T) map[string]Figure {
 	fair, soft := history(6, 14, testOps[1:], false), history(6, 14, testOps, true)
 	out := map[string]Figure{}
 	for name, draw := range map[string]func() (Figure, error){
-		"sigmoids":      func() (Figure, error) { return Sigmoids(fair, "FairDARTS, seed 0") },
-		"softmax":       func() (Figure, error) { return Softmax(soft, "DARTS, seed 0") },
-		"alphas":        func() (Figure, error) { return Alphas(final(fair), "Final weights") },
-		"alphas-soft":   func() (Figure, error) { return Alphas(final(soft), "") },
-		"dominant":      func() (Figure, error) { return Dominant(soft, "Dominant operations") },
-		"skips":         func() (Figure, error) { return Skips(samplePairs(), "Skip connections") },
+		"sigmoids":    func() (Figure, error) { return Sigmoids(fair, "FairDARTS, seed 0") },
+		"softmax":     func() (Figure, error) { return Softmax(soft, "DARTS, seed 0") },
+		"alphas":      func() (Figure, error) { return Alphas(final(fair), "Final weights") },
+		"alphas-soft": func() (Figure, error) { return Alphas(final(soft), "") },
+		"dominant":    func() (Figure, error) { return Dominant(soft, "Dominant operations") },
+		"skips":       func() (Figure, error) { return Skips(samplePairs(), "Skip connections") },
+		"skips-four": func() (Figure, error) {
+			p := samplePairs()
+			p.Names, p.Counts = append(p.Names, "DARTS with noise on skips", "FairDARTS with L1 loss"), append(p.Counts, []int{0, 3, 4, 2}, []int{2, 2, 1, 5})
+			return Skips(p, "Skip connections of four")
+		},
+		"sigmoids-uneven": func() (Figure, error) { return Sigmoids(uneven(false), "Sigmoids of uneven edges") },
+		"softmax-uneven":  func() (Figure, error) { return Softmax(uneven(true), "Softmax of uneven edges") },
+		"alphas-uneven": func() (Figure, error) {
+			w := final(uneven(true))
+			w.Kept.Normal.Edges = []arch.Edge{{Op: "skip_connect", From: 0, To: 2}, {Op: "dil_conv_3x3", From: 0, To: 3}}
+			return Alphas(w, "Final weights of uneven edges")
+		},
+		"dominant-uneven": func() (Figure, error) { return Dominant(uneven(true), "Dominant operations of uneven edges") },
+		"epochs": func() (Figure, error) {
+			return Epochs(sampleTraces(4, 30, "training loss", "validation loss", "beta"), "Losses, seed 0")
+		},
+		"blocks":        func() (Figure, error) { return Blocks(network(t, "tcresnet8"), "TC-ResNet8") },
 		"zero-one-loss": func() (Figure, error) { return ZeroOneLoss(sampleCurves(), "Zero-one loss") },
 		"macs":          func() (Figure, error) { return MACs(samplePanels(), "Accuracy against multiply-adds") },
 		"cells":         func() (Figure, error) { return Cells(sampleGenotype(), "Cells") },
@@ -151,13 +213,17 @@ func TestFigures(t *testing.T) {
 
 // Many seeds, epochs and odd operations fit too.
 func TestFiguresOfOtherSizes(t *testing.T) {
-	var many PairedCounts
+	many := PairedCounts{Counts: make([][]int, 2)}
 	for seed := range uint64(60) {
 		many.Seeds = append(many.Seeds, 1000+seed)
 		many.Counts[0], many.Counts[1] = append(many.Counts[0], int(seed%9)), append(many.Counts[1], 0)
 	}
-	many.Names = [2]string{"a", "b"}
-	one := PairedCounts{Names: many.Names, Seeds: []uint64{math.MaxUint64}, Counts: [2][]int{{0}, {0}}}
+	many.Names = []string{"a", "b"}
+	one := PairedCounts{Names: many.Names, Seeds: []uint64{math.MaxUint64}, Counts: [][]int{{0}, {0}}}
+	lots := PairedCounts{Seeds: []uint64{0, 1, 2}}
+	for i := range 9 {
+		lots.Names, lots.Counts = append(lots.Names, "FairDARTS with variant "+strconv.Itoa(i)), append(lots.Counts, []int{i, 8 - i, 4})
+	}
 	long := history(51, 14, testOps[1:], false)
 	for i := range long.Epochs {
 		long.Epochs[i] = 20 * i
@@ -170,6 +236,11 @@ func TestFiguresOfOtherSizes(t *testing.T) {
 	for name, draw := range map[string]func() (Figure, error){
 		"many seeds": func() (Figure, error) { return Skips(many, "") },
 		"one seed":   func() (Figure, error) { return Skips(one, "") },
+		"many names": func() (Figure, error) { return Skips(lots, "") },
+		"one epoch":  func() (Figure, error) { return Epochs(sampleTraces(1, 1, "loss"), "") },
+		"two panels": func() (Figure, error) { return Epochs(sampleTraces(2, 2, "training loss", "beta"), "") },
+		"many runs":  func() (Figure, error) { return Epochs(sampleTraces(12, 600, "a", "b", "c", "d"), "") },
+		"seven":      func() (Figure, error) { return Epochs(sampleTraces(3, 50, "a", "b", "c", "d", "e", "f", "g"), "") },
 		"long":       func() (Figure, error) { return Sigmoids(long, "") },
 		"long stack": func() (Figure, error) { return Dominant(long, "") },
 		"two edges":  func() (Figure, error) { return Softmax(history(2, 2, odd, true), "") },
@@ -241,6 +312,13 @@ func TestFigureData(t *testing.T) {
 	assert.Equal(t, 2, strings.Count(read(figures["alphas"]), ",true,"))
 	assert.Contains(t, read(figures["macs"]), "As published,its baselines,P-DARTS,532,97.53\n")
 	assert.Contains(t, read(figures["zero-one-loss"]), "L2,0,0,")
+	assert.Equal(t, 1+6*2*14*2, strings.Count(read(figures["softmax-uneven"]), "\n"), "what an edge does not have is left out")
+	assert.Equal(t, 1+2*14*2, strings.Count(read(figures["alphas-uneven"]), "\n"))
+	assert.NotContains(t, read(figures["alphas-uneven"])+figures["alphas-uneven"].Description(), "NaN")
+	assert.Contains(t, figures["alphas-uneven"].Description(), "Normal cell: weights from 0.", "of all edges")
+	assert.True(t, strings.HasPrefix(read(figures["skips-four"]), "seed,method,skip_connections\n0,DARTS,5\n0,FairDARTS,1\n0,DARTS with noise on skips,0\n"))
+	assert.Contains(t, figures["skips-four"].Description(), "Seed 0: 5, 1, 0 and 2; ")
+	assert.True(t, strings.HasPrefix(read(figures["epochs"]), "panel,series,epoch,value\ntraining loss,β from 0,1,2.3\n"))
 	// The shares of every epoch and cell are all edges.
 	sum := 0.0
 	for _, line := range strings.Split(strings.TrimSpace(read(figures["dominant"])), "\n")[1:] {
@@ -275,6 +353,10 @@ func TestBadFigures(t *testing.T) {
 		"normal[2][0][1]: expected a weight from 0 to 1, got NaN":         changed(func(h *WeightHistory) { h.Normal[2][0][1] = nan }),
 		"normal[2][0][1]: expected a weight from 0 to 1, got 1.5":         changed(func(h *WeightHistory) { h.Normal[2][0][1] = 1.5 }),
 		"reduce[0][0][0]: expected a weight from 0 to 1, got -0.1":        changed(func(h *WeightHistory) { h.Reduce[0][0][0] = -0.1 }),
+		"normal[1][0][1]: expected none, as in the first epoch, got 0.5":  changed(func(h *WeightHistory) { h.Normal[0][0][1], h.Normal[1][0][1] = nan, 0.5 }),
+		"reduce[0][2]: expected the weight of at least one operation, got none": changed(func(h *WeightHistory) {
+			h.Reduce[0][2] = []float64{nan, nan, nan, nan}
+		}),
 	} {
 		for name, draw := range map[string]func(WeightHistory, string) (Figure, error){"sigmoids": Sigmoids, "softmax": Softmax, "dominant": Dominant} {
 			_, err := draw(h, "")
@@ -293,7 +375,8 @@ func TestBadFigures(t *testing.T) {
 
 	for want, change := range map[string]func(*PairedCounts){
 		"seeds: expected at least one":                          func(p *PairedCounts) { p.Seeds = nil },
-		"names: expected two different ones":                    func(p *PairedCounts) { p.Names[1] = "DARTS" },
+		"names: expected different ones":                        func(p *PairedCounts) { p.Names[1] = "DARTS" },
+		"names: expected at least two, and counts for each":     func(p *PairedCounts) { p.Names = p.Names[:1] },
 		"counts of FairDARTS: expected one for each of 4 seeds": func(p *PairedCounts) { p.Counts[1] = p.Counts[1][:3] },
 		"counts of DARTS[2]: expected at least 0, got -1":       func(p *PairedCounts) { p.Counts[0][2] = -1 },
 		"seeds[3]: expected each once, got 0 again":             func(p *PairedCounts) { p.Seeds[3] = 0 },
@@ -330,6 +413,25 @@ func TestBadFigures(t *testing.T) {
 	}
 	_, err = MACs(nil, "")
 	assert.ErrorContains(t, err, "expected at least one panel, got none")
+	for want, change := range map[string]func([]EpochPanel){
+		`panels[1]: name: expected one of its own, got "loss"`:                           func(p []EpochPanel) { p[1].Name = "loss" },
+		`loss: series[1]: name: expected one of its own, got "β from 0"`:                 func(p []EpochPanel) { p[0].Series[1].Name = p[0].Series[0].Name },
+		"beta: series: expected at least one, got none":                                  func(p []EpochPanel) { p[1].Series = nil },
+		"loss: β from 0: expected at least one epoch, and a value for each, got 3 and 2": func(p []EpochPanel) { p[0].Series[0].Values = p[0].Series[0].Values[:2] },
+		"loss: β from 0.25: epochs[1]: expected more than 1, got 1":                      func(p []EpochPanel) { p[0].Series[1].Epochs[1] = 1 },
+		"beta: β from 0: values[2]: expected a finite number, got NaN":                   func(p []EpochPanel) { p[1].Series[0].Values[2] = nan },
+	} {
+		p := sampleTraces(2, 3, "loss", "beta")
+		change(p)
+		_, err := Epochs(p, "")
+		assert.ErrorContains(t, err, "plots: epochs: "+want)
+	}
+	_, err = Epochs(nil, "")
+	assert.ErrorContains(t, err, "plots: epochs: panels: expected at least one, got none")
+	_, err = Blocks(network(t, "darts-v2"), "")
+	assert.ErrorContains(t, err, "plots: blocks: expected a chain")
+	_, err = Blocks(arch.Network{}, "")
+	assert.ErrorContains(t, err, "plots: blocks: network: expected one of cells, chain and grid")
 	_, err = Cells(arch.Genotype{}, "")
 	assert.ErrorContains(t, err, "cells: expected a genotype with edges")
 	_, err = Cells(arch.Genotype{Reduce: arch.Cell{Edges: []arch.Edge{{Op: "a", From: 3, To: 2}}}}, "")

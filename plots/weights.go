@@ -13,12 +13,12 @@ import (
 
 // WeightHistory are the weights of a search's operations over its epochs.
 type WeightHistory struct {
-	// Ops are the operations of an edge.
+	// Ops are the operations of the edges.
 	Ops []string
 	// Epochs ascend; 0 is before the first step.
 	Epochs []int
 	// Normal and Reduce are the weights from 0 to 1 of the two cells, [epoch][edge][op]; edges node by node, those of
-	// a node by where they come from.
+	// a node by where they come from. NaN, in all epochs, stands for an operation that an edge does not have.
 	Normal, Reduce [][][]float64
 	// Threshold is the weight that an operation must reach to be kept, 0 for none.
 	Threshold float64
@@ -75,9 +75,14 @@ func (h WeightHistory) check(figure string, epochs int) ([][2]int, error) {
 					return fail("%s[%d][%d]: expected the weights of %d operations, got %d", s.name, i, e, len(h.Ops), len(row))
 				}
 				for k, w := range row {
-					if !(w >= 0 && w <= 1) {
+					if missing := math.IsNaN(s.weights[0][e][k]); missing && !math.IsNaN(w) {
+						return fail("%s[%d][%d][%d]: expected none, as in the first epoch, got %g", s.name, i, e, k, w)
+					} else if !missing && !(w >= 0 && w <= 1) {
 						return fail("%s[%d][%d][%d]: expected a weight from 0 to 1, got %g", s.name, i, e, k, w)
 					}
+				}
+				if len(present(row)) == 0 {
+					return fail("%s[%d][%d]: expected the weight of at least one operation, got none", s.name, i, e)
 				}
 			}
 		}
@@ -85,10 +90,15 @@ func (h WeightHistory) check(figure string, epochs int) ([][2]int, error) {
 	return edges, nil
 }
 
+// present are the weights of the operations that an edge has.
+func present(row []float64) []float64 {
+	return slices.DeleteFunc(slices.Clone(row), math.IsNaN)
+}
+
 // sumsToOne tells whether a row is a softmax, but for rounding.
 func sumsToOne(row []float64) bool {
 	sum := 0.0
-	for _, w := range row {
+	for _, w := range present(row) {
 		sum += w
 	}
 	return math.Abs(sum-1) < 1e-4
@@ -121,9 +131,9 @@ func Softmax(h WeightHistory, title string) (Figure, error) {
 		for i, table := range s.weights {
 			for e, row := range table {
 				if !sumsToOne(row) {
-					return Figure{}, fmt.Errorf("plots: softmax: %s[%d][%d]: expected weights that sum to 1, got %v", s.name, i, e, row)
+					return Figure{}, fmt.Errorf("plots: softmax: %s[%d][%d]: expected weights that sum to 1, got %v", s.name, i, e, present(row))
 				}
-				highest = max(highest, slices.Max(row))
+				highest = max(highest, slices.Max(present(row)))
 			}
 		}
 	}
@@ -163,6 +173,9 @@ func (h WeightHistory) multiples(edges [][2]int, y scale, yName, title, unnamed 
 				d.marks = append(d.marks, mark{points: []point{c.at(x.low, h.Threshold), c.at(x.high, h.Threshold)}, line: muted, lineWidth: thinWidth, dash: dotted, backdrop: true})
 			}
 			for k := range h.Ops {
+				if math.IsNaN(s.weights[0][e][k]) {
+					continue
+				}
 				m := mark{line: looks[k].color, dash: looks[k].dash, lineWidth: 1}
 				for i, epoch := range h.Epochs {
 					m.points = append(m.points, c.at(float64(epoch), s.weights[i][e][k]))
@@ -172,7 +185,7 @@ func (h WeightHistory) multiples(edges [][2]int, y scale, yName, title, unnamed 
 			d.axes(c)
 			bottom = max(bottom, c.y1)
 			last := s.weights[len(h.Epochs)-1][e]
-			best := slices.Index(last, slices.Max(last))
+			best := slices.Index(last, slices.Max(present(last)))
 			words = append(words, fmt.Sprintf("%s %s to %s: %s %.2f", s.name, stateText(edge[0]), stateText(edge[1]), h.Ops[best], last[best]))
 		}
 		d.yName(point{0, (first + nameSize + 3 + bottom) / 2}, yName)
@@ -182,7 +195,9 @@ func (h WeightHistory) multiples(edges [][2]int, y scale, yName, title, unnamed 
 		for i, epoch := range h.Epochs {
 			for e, edge := range edges {
 				for k, op := range h.Ops {
-					rows = append(rows, []string{strconv.Itoa(epoch), s.name, stateText(edge[0]), stateText(edge[1]), op, exact(s.weights[i][e][k])})
+					if w := s.weights[i][e][k]; !math.IsNaN(w) {
+						rows = append(rows, []string{strconv.Itoa(epoch), s.name, stateText(edge[0]), stateText(edge[1]), op, exact(w)})
+					}
 				}
 			}
 		}
@@ -282,7 +297,7 @@ func Dominant(h WeightHistory, title string) (Figure, error) {
 func dominant(table [][]float64, ops int) []float64 {
 	out := make([]float64, ops)
 	for _, row := range table {
-		highest, n := slices.Max(row), 0
+		highest, n := slices.Max(present(row)), 0
 		for _, w := range row {
 			if w == highest {
 				n++
@@ -303,9 +318,9 @@ func dominant(table [][]float64, ops int) []float64 {
 
 // FinalWeights are the weights at the end of a search.
 type FinalWeights struct {
-	// Ops are the operations of an edge.
+	// Ops are the operations of the edges.
 	Ops []string
-	// Normal and Reduce are the weights from 0 to 1 of the two cells, [edge][op], edges as in [WeightHistory].
+	// Normal and Reduce are the weights from 0 to 1 of the two cells, [edge][op], edges and NaN as in [WeightHistory].
 	Normal, Reduce [][]float64
 	// Kept is what was derived from them; its operations are framed.
 	Kept arch.Genotype
@@ -340,7 +355,7 @@ func Alphas(w FinalWeights, title string) (Figure, error) {
 	top, highest := 1.0, 0.0
 	for _, s := range sides {
 		for _, row := range s.table {
-			highest = max(highest, slices.Max(row))
+			highest = max(highest, slices.Max(present(row)))
 		}
 	}
 	if softmax(w.Normal) && softmax(w.Reduce) {
@@ -383,6 +398,9 @@ func Alphas(w FinalWeights, title string) (Figure, error) {
 				d.texts = append(d.texts, text{at: point{x0 - 5, y0 + cellHeight/2 + 0.36*(textSize-0.5)}, align: 1, runs: edgeName(from, to, textSize-0.5), color: ink, in: none})
 			}
 			for k, v := range row {
+				if math.IsNaN(v) {
+					continue
+				}
 				r := rect{x0 + float64(k)*cellWidth, y0, x0 + float64(k+1)*cellWidth, y0 + cellHeight}
 				fill := heat(v / top)
 				d.marks = append(d.marks, mark{points: corners(r), fill: fill, line: paper, lineWidth: 0.8, backdrop: true})
@@ -407,10 +425,7 @@ func Alphas(w FinalWeights, title string) (Figure, error) {
 			}
 		}
 		most = max(most, slices.Max(counts[i][:]))
-		low, high := w.Normal[0][0], 0.0
-		for _, row := range s.table {
-			low, high = min(low, slices.Min(row)), max(high, slices.Max(row))
-		}
+		low, high := spread(present(slices.Concat(s.table...)))
 		words = append(words, fmt.Sprintf("%s: weights from %.3f to %.3f, %d kept", s.heading, low, high, kept))
 	}
 	// The scale of colours.

@@ -1,5 +1,5 @@
 // Package repro decides claims from an evidence folder: raw logs in, verdicts out. What runs searches and trainings is
-// elsewhere; here nothing needs a backend, so that anyone can recompute a verdict from the logs alone.
+// elsewhere; here nothing needs a plug-in, so that anyone can recompute a verdict from the logs alone.
 package repro
 
 import (
@@ -17,10 +17,11 @@ import (
 	"github.com/gonas/gonas/repro/verdict"
 )
 
-// Decide decides every claim from the runs under dir, all of the given profile, and writes verdicts.json there, with the
-// hashes of what the verdicts rest on.
-func Decide(dir string, profile claims.Profile) ([]verdict.Verdict, error) {
-	v, err := decide(dir, profile)
+// Decide decides every claim from the runs under dir that are what the profile asks for, and writes verdicts.json there,
+// with the hashes of what the verdicts rest on. Other runs are left out: [Verify] names them. With papers only their
+// claims are decided.
+func Decide(dir string, profile claims.Profile, papers ...string) ([]verdict.Verdict, error) {
+	v, _, err := decide(dir, profile, papers)
 	if err != nil {
 		return nil, err
 	}
@@ -28,16 +29,25 @@ func Decide(dir string, profile claims.Profile) ([]verdict.Verdict, error) {
 	if err != nil {
 		return nil, err
 	}
-	records, err := hashClaims()
+	records, err := hashClaims(papers)
 	if err != nil {
 		return nil, err
 	}
-	return v, evidence.WriteVerdicts(dir, evidence.Verdicts{Profile: profile, Files: files, Claims: records, Verdicts: v})
+	return v, evidence.WriteVerdicts(dir, evidence.Verdicts{Profile: profile, Papers: papers, Files: files, Claims: records, Verdicts: v})
 }
 
-// hashClaims are the SHA-256 of the claims' records.
-func hashClaims() (map[string]string, error) {
+// claimsOf are the claims of papers; of all without one.
+func claimsOf(papers []string) ([]claims.Claim, error) {
 	list, err := claims.All()
+	if len(papers) > 0 {
+		list = slices.DeleteFunc(list, func(c claims.Claim) bool { return !slices.Contains(papers, c.Paper) })
+	}
+	return list, err
+}
+
+// hashClaims are the SHA-256 of the records of papers' claims.
+func hashClaims(papers []string) (map[string]string, error) {
+	list, err := claimsOf(papers)
 	if err != nil {
 		return nil, err
 	}
@@ -52,28 +62,28 @@ func hashClaims() (map[string]string, error) {
 	return out, nil
 }
 
-func decide(dir string, profile claims.Profile) ([]verdict.Verdict, error) {
-	list, err := claims.All()
+func decide(dir string, profile claims.Profile, papers []string) ([]verdict.Verdict, []extract.Stranger, error) {
+	list, err := claimsOf(papers)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	runs, err := extract.Load(dir, profile)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var out []verdict.Verdict
 	for _, c := range list {
 		m, err := extract.Measure(c, runs)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		v, err := verdict.Decide(c, profile, m)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		out = append(out, v)
 	}
-	return out, nil
+	return out, runs.Strangers, nil
 }
 
 // Verification is what [Verify] found.
@@ -89,11 +99,14 @@ type Verification struct {
 	Missing []string `json:"missing,omitempty"`
 	Edited  []string `json:"edited,omitempty"`
 	Added   []string `json:"added,omitempty"`
+	// Strangers are finished runs that are not what their place, the profile and the data ask for, with what differs. No
+	// verdict rests on them.
+	Strangers []extract.Stranger `json:"strangers,omitempty"`
 }
 
 // Sound tells whether everything is as recorded.
 func (v Verification) Sound() bool {
-	return len(v.Differ)+len(v.Stale)+len(v.Missing)+len(v.Edited)+len(v.Added) == 0
+	return len(v.Problems()) == 0
 }
 
 // Problems says what is not as recorded, a line each.
@@ -108,11 +121,14 @@ func (v Verification) Problems() []string {
 			out = append(out, part.what+": "+name)
 		}
 	}
+	for _, s := range v.Strangers {
+		out = append(out, "another run than its place asks for, left out: "+s.String())
+	}
 	return out
 }
 
 // Verify recomputes the verdicts of dir from its raw logs, at the profile that its verdicts.json says, and compares them,
-// the files and the claims' records with what was recorded. It writes nothing and needs no backend.
+// the files and the claims' records with what was recorded. It writes nothing and needs no plug-in.
 func Verify(dir string) (Verification, error) {
 	var out Verification
 	recorded, err := evidence.ReadVerdicts(dir)
@@ -136,7 +152,7 @@ func Verify(dir string) (Verification, error) {
 			out.Added = append(out.Added, name)
 		}
 	}
-	if out.Verdicts, err = decide(dir, recorded.Profile); err != nil {
+	if out.Verdicts, out.Strangers, err = decide(dir, recorded.Profile, recorded.Papers); err != nil {
 		// A damaged log can be why; its name comes first then.
 		if problems := out.Problems(); len(problems) > 0 {
 			err = fmt.Errorf("%s; %w", strings.Join(problems, "; "), err)
@@ -151,7 +167,7 @@ func Verify(dir string) (Verification, error) {
 	if err != nil {
 		return out, err
 	}
-	records, err := hashClaims()
+	records, err := hashClaims(recorded.Papers)
 	if err != nil {
 		return out, err
 	}

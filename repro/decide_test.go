@@ -12,23 +12,21 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gonas/gonas/nas/arch"
-	"github.com/gonas/gonas/nas/search"
-	"github.com/gonas/gonas/nas/train"
+	"github.com/gonas/gonas/nas/profile"
+	"github.com/gonas/gonas/nas/run"
 	"github.com/gonas/gonas/repro/claims"
 	"github.com/gonas/gonas/repro/evidence"
-	"github.com/gonas/gonas/repro/extract"
+	"github.com/gonas/gonas/repro/runs"
+	"github.com/gonas/gonas/repro/runs/runstest"
 	"github.com/gonas/gonas/repro/verdict"
 )
 
-// searched makes a run's result with all sigmoids at the given ends and so many skips.
-func searched(method string, seed uint64, low, high float64, skips int) search.Result {
-	r := search.Result{Method: method, Profile: "quick", Seed: seed, Primitives: []string{"skip_connect", "sep_conv_3x3"}}
-	table := [][]float64{{low, high}, {high, low}}
-	r.History = []search.Alphas{{Normal: table, Reduce: table, NormalWeights: table, ReduceWeights: table}}
-	for range skips {
-		r.Genotype.Normal.Edges = append(r.Genotype.Normal.Edges, arch.Edge{Op: "skip_connect", From: 0, To: 2})
-	}
+// searched makes a search's result with all sigmoids at the given ends, and so many skips among its 16 edges.
+func searched(t *testing.T, label string, seed uint64, low, high float64, skips int) run.Result {
+	t.Helper()
+	r := runstest.Search(t, label, profile.Quick, seed, runstest.Data())
+	runstest.Weigh(&r, run.Sigmoid, low, high, high, low)
+	runstest.Derive(&r, skips)
 	return r
 }
 
@@ -36,17 +34,21 @@ func searched(method string, seed uint64, low, high float64, skips int) search.R
 func folder(t *testing.T, seeds uint64) string {
 	t.Helper()
 	dir := t.TempDir()
+	runstest.Evidence(t, dir, profile.Quick, runstest.Data())
 	for s := range seeds {
 		wobble := 0.01 * float64(s)
-		for label, r := range map[string]search.Result{
-			extract.LabelDARTS:         searched("darts", s, 0.4, 0.6, 5+int(s%2)),
-			extract.LabelFairDARTS:     searched("fairdarts", s, 0.02+wobble, 0.97, 1),
-			extract.LabelFairDARTSNo01: searched("fairdarts", s, 0.3+wobble, 0.7, 3),
-		} {
-			require.NoError(t, evidence.WriteResult(extract.SearchDir(dir, label, s), r))
+		fair := searched(t, "fairdarts", s, 0.02+wobble, 0.97, 1)
+		if s == 0 { // where the share is the same in every run, nothing is decided
+			fair.Tables[0].Epochs[1].Weights[0] = []float64{0.5, 0.5, 0.5, 0.5}
 		}
-		for label, accuracy := range map[string]float64{extract.LabelFairDARTS: 0.4 + 3*wobble, extract.LabelRandom: 0.41} {
-			require.NoError(t, evidence.WriteTrainResult(extract.TrainDir(dir, label, s), train.TrainResult{Name: label, Seed: s, Profile: "quick", TestAccuracy: accuracy}))
+		for _, r := range []run.Result{
+			searched(t, "darts", s, 0.4, 0.6, 5+int(s%2)),
+			fair,
+			searched(t, "fairdarts-no01", s, 0.3+wobble, 0.7, 3),
+			runstest.Train(t, "fairdarts", profile.Quick, s, runstest.Data(), &fair, 0.4+3*wobble),
+			runstest.Train(t, runs.Random, profile.Quick, s, runstest.Data(), nil, 0.41),
+		} {
+			runstest.Write(t, dir, r)
 		}
 	}
 	return dir
@@ -62,7 +64,7 @@ func byID(list []verdict.Verdict) map[string]verdict.Verdict {
 
 func TestDecide(t *testing.T) {
 	dir := folder(t, 3)
-	list, err := Decide(dir, claims.Quick)
+	list, err := Decide(dir, profile.Quick)
 	require.NoError(t, err)
 	all, err := claims.All()
 	require.NoError(t, err)
@@ -81,7 +83,7 @@ func TestDecide(t *testing.T) {
 	for _, part := range got["fd-g"].Parts[1:] {
 		assert.Equal(t, verdict.Reproduced, part.Status, part.Part)
 	}
-	assert.InDelta(t, 4.333333, *got["fd-x-skips"].Measured, 1e-6)
+	assert.InDelta(t, 4.333333/16, *got["fd-x-skips"].Measured, 1e-6)
 	assert.Equal(t, []uint64{0, 1, 2}, got["fd-x-skips"].Seeds)
 	assert.Equal(t, "low", got["fd-random"].Confidence)
 	for _, v := range list {
@@ -93,7 +95,7 @@ func TestDecide(t *testing.T) {
 }
 
 func TestTwoSeedsAreTooFew(t *testing.T) {
-	list, err := Decide(folder(t, 2), claims.Quick)
+	list, err := Decide(folder(t, 2), profile.Quick)
 	require.NoError(t, err)
 	got := byID(list)
 	for _, id := range []string{"fd-weights", "fd-x-bimodal", "fd-x-skips", "fd-x-random"} {
@@ -103,13 +105,13 @@ func TestTwoSeedsAreTooFew(t *testing.T) {
 }
 
 func TestAnEmptyFolderStillDecidesArithmetic(t *testing.T) {
-	list, err := Decide(t.TempDir(), claims.Smoke)
+	list, err := Decide(t.TempDir(), profile.Smoke)
 	require.NoError(t, err)
 	got := byID(list)
 	assert.Equal(t, verdict.Reproduced, got["fd-x-parse"].Status)
 	assert.Equal(t, verdict.NotRun, got["fd-x-skips"].Status)
 	assert.Contains(t, got["fd-x-skips"].Reason, "darts and fairdarts")
-	_, err = Decide(filepath.Join(t.TempDir(), "none"), claims.Smoke)
+	_, err = Decide(filepath.Join(t.TempDir(), "none"), profile.Smoke)
 	assert.ErrorIs(t, err, os.ErrNotExist)
 }
 
@@ -117,7 +119,7 @@ func TestVerify(t *testing.T) {
 	dir := folder(t, 3)
 	_, err := Verify(dir)
 	require.ErrorIs(t, err, os.ErrNotExist)
-	want, err := Decide(dir, claims.Quick)
+	want, err := Decide(dir, profile.Quick)
 	require.NoError(t, err)
 	before, err := os.ReadFile(filepath.Join(dir, evidence.VerdictsFile))
 	require.NoError(t, err)
@@ -128,7 +130,7 @@ func TestVerify(t *testing.T) {
 	assert.Equal(t, want, got.Verdicts)
 
 	// A log changed afterwards shows, and so does the verdict that followed from it.
-	require.NoError(t, evidence.WriteResult(extract.SearchDir(dir, extract.LabelDARTS, 1), searched("darts", 1, 0.4, 0.6, 0)))
+	require.NoError(t, evidence.WriteResult(runs.Dir(dir, run.Search, "darts", 1), searched(t, "darts", 1, 0.4, 0.6, 0)))
 	got, err = Verify(dir)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"fd-x-skips"}, got.Differ)
@@ -142,6 +144,9 @@ func TestVerify(t *testing.T) {
 
 // Each kind of tampering is found and named.
 func TestVerifyFindsTampering(t *testing.T) {
+	decided := folder(t, 3)
+	_, err := Decide(decided, profile.Quick)
+	require.NoError(t, err)
 	for name, tc := range map[string]struct {
 		tamper  func(t *testing.T, dir string, recorded *evidence.Verdicts)
 		problem string
@@ -164,28 +169,39 @@ func TestVerifyFindsTampering(t *testing.T) {
 			r.Verdicts = append(r.Verdicts, verdict.Verdict{Claim: "fd-none"})
 		}, "the raw logs give another verdict than recorded: fd-none"},
 		"a missing file": {func(t *testing.T, dir string, _ *evidence.Verdicts) {
-			require.NoError(t, os.Remove(filepath.Join(extract.SearchDir(dir, extract.LabelFairDARTS, 0), evidence.AlphasFile)))
-		}, "missing file: search/fairdarts-seed0/alphas.csv"},
+			require.NoError(t, os.Remove(filepath.Join(runs.Dir(dir, run.Search, "fairdarts", 0), evidence.TablesFile)))
+		}, "missing file: search/fairdarts-seed0/tables.csv"},
 		"a missing run": {func(t *testing.T, dir string, _ *evidence.Verdicts) {
-			require.NoError(t, os.RemoveAll(extract.TrainDir(dir, extract.LabelRandom, 2)))
+			require.NoError(t, os.RemoveAll(runs.Dir(dir, run.Train, "random", 2)))
 		}, "missing file: train/random-seed2/result.json"},
 		"an edited log": {func(t *testing.T, dir string, _ *evidence.Verdicts) {
-			path := filepath.Join(extract.SearchDir(dir, extract.LabelDARTS, 2), evidence.MetricsFile)
+			path := filepath.Join(runs.Dir(dir, run.Search, "darts", 2), evidence.MetricsFile)
 			data, err := os.ReadFile(path)
 			require.NoError(t, err)
 			require.NoError(t, os.WriteFile(path, append(data, '\n'), 0o644))
 		}, "edited file: search/darts-seed2/metrics.csv"},
 		"a run more": {func(t *testing.T, dir string, _ *evidence.Verdicts) {
-			require.NoError(t, evidence.WriteResult(extract.SearchDir(dir, extract.LabelDARTS, 7), searched("darts", 7, 0.4, 0.6, 5)))
+			runstest.Write(t, dir, searched(t, "darts", 7, 0.4, 0.6, 5))
 		}, "file that was not there: search/darts-seed7/result.json"},
+		"another configuration": {func(t *testing.T, dir string, _ *evidence.Verdicts) {
+			c, err := evidence.ReadConfig(runs.Dir(dir, run.Search, "darts", 2))
+			require.NoError(t, err)
+			c.Note = "another"
+			require.NoError(t, evidence.WriteConfig(runs.Dir(dir, run.Search, "darts", 2), c))
+		}, "edited file: search/darts-seed2/config.json"},
+		"another record": {func(t *testing.T, dir string, _ *evidence.Verdicts) {
+			r, err := evidence.ReadRun(dir)
+			require.NoError(t, err)
+			r.Device = "another"
+			require.NoError(t, evidence.WriteRun(dir, r))
+		}, "edited file: run.json"},
 		"a claim's record": {func(_ *testing.T, _ string, r *evidence.Verdicts) {
 			r.Claims["fd-x-skips"] = strings.Repeat("0", 64)
 		}, "stale: the claim's record changed since: fd-x-skips"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := folder(t, 3)
-			_, err := Decide(dir, claims.Quick)
-			require.NoError(t, err)
+			dir := t.TempDir()
+			require.NoError(t, os.CopyFS(dir, os.DirFS(decided)))
 			recorded, err := evidence.ReadVerdicts(dir)
 			require.NoError(t, err)
 			tc.tamper(t, dir, &recorded)
@@ -199,23 +215,45 @@ func TestVerifyFindsTampering(t *testing.T) {
 			}
 		})
 	}
-	dir := folder(t, 3)
-	_, err := Decide(dir, claims.Quick)
-	require.NoError(t, err)
+	dir := t.TempDir()
+	require.NoError(t, os.CopyFS(dir, os.DirFS(decided)))
 	recorded, err := evidence.ReadVerdicts(dir)
 	require.NoError(t, err)
-	recorded.Profile = claims.Paper
+	recorded.Profile = profile.Paper
 	require.NoError(t, evidence.WriteVerdicts(dir, recorded))
-	_, err = Verify(dir)
-	assert.ErrorContains(t, err, "profile", "runs of a reduced profile must not be judged as the paper's")
+	got, err := Verify(dir)
+	require.NoError(t, err)
+	assert.Len(t, got.Strangers, 15, "runs of a reduced profile must not be judged as the paper's")
+	assert.Equal(t, verdict.NotRun, byID(got.Verdicts)["fd-weights"].Status)
 
 	// A log that cannot be read is named as edited, beside what is wrong with it.
-	dir = folder(t, 3)
-	_, err = Decide(dir, claims.Quick)
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(extract.SearchDir(dir, extract.LabelDARTS, 1), evidence.ResultFile), []byte("{"), 0o644))
+	dir = t.TempDir()
+	require.NoError(t, os.CopyFS(dir, os.DirFS(decided)))
+	require.NoError(t, os.WriteFile(filepath.Join(runs.Dir(dir, run.Search, "darts", 1), evidence.ResultFile), []byte("{"), 0o644))
 	_, err = Verify(dir)
 	assert.ErrorContains(t, err, "edited file: search/darts-seed1/result.json; ")
+}
+
+// TestStrangersAreNamed: a run of another configuration in the place of one that a claim needs is no evidence for it, and
+// a folder that holds one is not sound, whoever decided from it.
+func TestStrangersAreNamed(t *testing.T) {
+	dir := folder(t, 3)
+	m, c, config, err := runs.Search("darts", profile.Quick, 1, runstest.Data())
+	require.NoError(t, err)
+	c.Shared().Epochs = 3
+	stranger := searched(t, "darts", 1, 0.4, 0.6, 16)
+	stranger.Spec, _, err = m.Spec(c, config.Variant, runstest.Data())
+	require.NoError(t, err)
+	runstest.Write(t, dir, stranger)
+	list, err := Decide(dir, profile.Quick)
+	require.NoError(t, err)
+	v := byID(list)["fd-x-skips"]
+	assert.Equal(t, []uint64{0, 2}, v.Seeds)
+	assert.Equal(t, verdict.Inconclusive, v.Status)
+	found, err := Verify(dir)
+	require.NoError(t, err)
+	assert.False(t, found.Sound())
+	assert.Equal(t, []string{`another run than its place asks for, left out: search/darts-seed1: config.epochs (3, not 10), config.profile ("custom", not "quick"), profile ("custom", not "quick")`}, found.Problems())
 }
 
 // The verdicts in the repository follow from the raw logs beside them. A claim's record may have changed since.
@@ -235,7 +273,7 @@ func TestStoredEvidence(t *testing.T) {
 }
 
 func TestTable(t *testing.T) {
-	list, err := Decide(folder(t, 3), claims.Quick)
+	list, err := Decide(folder(t, 3), profile.Quick)
 	require.NoError(t, err)
 	var b bytes.Buffer
 	require.NoError(t, Table(&b, list))
@@ -246,7 +284,7 @@ func TestTable(t *testing.T) {
 	for _, v := range list {
 		assert.Contains(t, text, v.Claim)
 	}
-	assert.Contains(t, text, "difference 4.333 [2.899,")
+	assert.Contains(t, text, "difference 0.2708 [0.1812,")
 	assert.Contains(t, text, "about 0.93-0.95 or about")
 	assert.Contains(t, text, "457.85 M")
 	assert.Contains(t, text, "457.857 M")
@@ -255,7 +293,7 @@ func TestTable(t *testing.T) {
 }
 
 func TestJSON(t *testing.T) {
-	list, err := Decide(folder(t, 3), claims.Quick)
+	list, err := Decide(folder(t, 3), profile.Quick)
 	require.NoError(t, err)
 	var b bytes.Buffer
 	require.NoError(t, JSON(&b, list))

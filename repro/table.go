@@ -7,7 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/gonas/gonas/repro/claims"
+	"github.com/gonas/gonas/nas/profile"
 	"github.com/gonas/gonas/repro/verdict"
 )
 
@@ -22,16 +22,12 @@ var columns = [...]int{20, 24, 24, 26}
 // arithmetic, and by paper those that could not be decided. What each of these lacks is in the report.
 func Table(w io.Writer, verdicts []verdict.Verdict) error {
 	var b strings.Builder
-	counts := map[verdict.Status]int{}
 	sections := []struct {
 		title string
 		has   func(verdict.Verdict) bool
 	}{
 		{"decided by runs", byRuns},
 		{"inconsistent", func(v verdict.Verdict) bool { return v.Status == verdict.PublishedInconsistently && !byRuns(v) }},
-	}
-	for _, v := range verdicts {
-		counts[v.Status]++
 	}
 	for i, section := range sections {
 		if i > 0 {
@@ -48,7 +44,7 @@ func Table(w io.Writer, verdicts []verdict.Verdict) error {
 				if a.Part != "" {
 					name += " " + a.Part
 				}
-				row(&b, name, string(a.Status), printed(a), measured(a))
+				row(&b, name, string(a.Status), a.Show().Paper(), a.Show().WithSeeds())
 				paragraph(&b, "    ", a.Reason)
 			}
 		}
@@ -56,16 +52,9 @@ func Table(w io.Writer, verdicts []verdict.Verdict) error {
 	byArithmetic(&b, verdicts)
 	undecided(&b, verdicts)
 	if len(verdicts) > 0 {
-		var sum []string
-		for _, s := range []verdict.Status{verdict.Reproduced, verdict.Consistent, verdict.NotReproduced, verdict.Inconclusive,
-			verdict.Underspecified, verdict.PublishedInconsistently, verdict.Stale, verdict.NotRun} {
-			if counts[s] > 0 {
-				sum = append(sum, fmt.Sprintf("%d %s", counts[s], s))
-			}
-		}
 		b.WriteString("\n")
-		paragraph(&b, "", fmt.Sprintf("%d claims at profile %s: %s. A claim of several values is as weak as the weakest.", len(verdicts), verdicts[0].Profile, strings.Join(sum, ", ")))
-		if verdicts[0].Profile != claims.Paper {
+		paragraph(&b, "", fmt.Sprintf("%d claims at profile %s: %s. A claim of several values is as weak as the weakest.", len(verdicts), verdicts[0].Profile, verdict.Tally(verdicts)))
+		if verdicts[0].Profile != profile.Paper {
 			paragraph(&b, "", "A reduced profile can at best be consistent with a paper; only arithmetic is reproduced by it.")
 		}
 	}
@@ -132,50 +121,6 @@ func undecided(b *strings.Builder, verdicts []verdict.Verdict) {
 			paragraph(b, "  ", p+": "+strings.Join(ids[p], ", "))
 		}
 	}
-}
-
-func printed(v verdict.Verdict) string {
-	switch {
-	case v.Printed == "" && v.Derived:
-		return "(derived)"
-	case v.Printed == "":
-		return "-"
-	}
-	text := unit(v.Printed, v.Unit)
-	if v.Unverified {
-		text += " (unverified)"
-	}
-	return text
-}
-
-func measured(v verdict.Verdict) string {
-	switch {
-	case v.Measured != nil:
-		text := fmt.Sprintf("%.4g", *v.Measured)
-		if v.Interval != nil {
-			text += fmt.Sprintf(" [%.4g, %.4g]", v.Interval.Low, v.Interval.High)
-		}
-		if v.Kind == claims.Order {
-			text = "difference " + text
-		}
-		seeds := "seeds"
-		if len(v.Seeds) == 1 {
-			seeds = "seed"
-		}
-		return fmt.Sprintf("%s, %d %s", unit(text, v.Unit), len(v.Seeds), seeds)
-	case len(v.Checks) == 1:
-		return unit(fmt.Sprintf("%.6g", v.Checks[0].Got), v.Unit)
-	case len(v.Checks) > 1:
-		return fmt.Sprintf("%d values", len(v.Checks))
-	}
-	return "-"
-}
-
-func unit(text, unit string) string {
-	if unit == "" {
-		return text
-	}
-	return text + " " + unit
 }
 
 // row writes cells side by side, each wrapped in its column; spaces before the first are kept on every line.

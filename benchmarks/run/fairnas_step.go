@@ -17,8 +17,9 @@ import (
 	"github.com/gonas/gonas/backend"
 	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/golden"
+	"github.com/gonas/gonas/nas/method"
 	"github.com/gonas/gonas/nas/nn"
-	"github.com/gonas/gonas/nas/search"
+	"github.com/gonas/gonas/nas/oneshot"
 	"github.com/gonas/gonas/nas/space"
 )
 
@@ -26,7 +27,7 @@ import (
 const fairnasStepName = "fairnas-step"
 
 // What a step of the suite fairnas is on both sides: the weights' optimizer is that of FairNAS's profiles.
-var fairnasWeights = search.WeightsConfig{LearningRate: 0.1, Momentum: 0.9, WeightDecay: 4e-5, Clip: 5}
+var fairnasWeights = method.WeightsConfig{LearningRate: 0.1, Momentum: 0.9, WeightDecay: 4e-5, Clip: 5}
 
 // strictPaths are the paths of a step, from 0: every choice once in each layer, other paths in each step. Those of
 // fairnas_step.py are the same.
@@ -73,7 +74,7 @@ func fairnasProcess(ctx context.Context, args []string, out io.Writer) error {
 	return json.NewEncoder(out).Encode(s)
 }
 
-// fairnasTraining is a supernet with its optimizer. A step is an update of search.Supernet, which draws its paths and
+// fairnasTraining is a supernet with its optimizer. A step is an update of oneshot.Supernet, which draws its paths and
 // batches itself.
 type fairnasTraining struct {
 	space     space.Paths
@@ -118,7 +119,7 @@ func (t *fairnasTraining) step(n int, r *recorder) ([]float64, error) {
 	}
 	r.begin()
 	x, y := tensors.FromFlatDataAndDimensions(t.images, t.dims...), tensors.FromFlatDataAndDimensions(t.labels, len(t.labels))
-	root, err := search.TrainObjective(t.space, paths)
+	root, err := oneshot.TrainObjective(t.space, paths)
 	if err != nil {
 		return nil, err
 	}

@@ -17,8 +17,9 @@ import (
 	"github.com/gonas/gonas/nas/darts"
 	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/evolve"
+	"github.com/gonas/gonas/nas/method"
 	"github.com/gonas/gonas/nas/nn"
-	"github.com/gonas/gonas/nas/search"
+	"github.com/gonas/gonas/nas/run"
 	"github.com/gonas/gonas/nas/zoo"
 )
 
@@ -191,8 +192,8 @@ func (c dartsStepCmd) measure(ctx context.Context, b *backend.Backend, config da
 	began := time.Now()
 	last, lastCPU := began, cpuSeconds()
 	var cpu []float64
-	listen := func(e search.Event) {
-		if e.Kind != search.EventStep {
+	listen := func(e run.Event) {
+		if e.Kind != run.EventStep {
 			return
 		}
 		now, nowCPU := time.Now(), cpuSeconds()
@@ -205,7 +206,8 @@ func (c dartsStepCmd) measure(ctx context.Context, b *backend.Backend, config da
 		}
 		last, lastCPU = now, nowCPU
 	}
-	if _, err := darts.Search(ctx, engine.New(b.Backend), images, config, search.Options{Listeners: []search.Listener{listen}}); err != nil {
+	env := method.Env{Engine: engine.New(b.Backend), Train: images.Source(), Options: run.Options{Listeners: []run.Listener{listen}}}
+	if _, err := darts.Method().Search(ctx, env, &config); err != nil {
 		return times, err
 	}
 	stats := backend.CompileStats().Sub(before)
@@ -265,15 +267,15 @@ func (c nsga2Cmd) Run(a *app) error {
 		if err != nil {
 			return fmt.Errorf("bench nsga2: %s: %w", name, err)
 		}
-		run := nsga2Time{Problem: name, Evaluations: state.Evaluations, Seconds: time.Since(began).Seconds(), CPU: cpuSeconds() - cpu,
+		found := nsga2Time{Problem: name, Evaluations: state.Evaluations, Seconds: time.Since(began).Seconds(), CPU: cpuSeconds() - cpu,
 			Front: state.History[len(state.History)-1].Front}
-		if run.Hypervolume, err = evolve.Hypervolume(run.Front, p.Reference, p.Objectives); err != nil {
+		if found.Hypervolume, err = evolve.Hypervolume(found.Front, p.Reference, p.Objectives); err != nil {
 			return fmt.Errorf("bench nsga2: %s: %w", name, err)
 		}
-		out.Runs = append(out.Runs, run)
+		out.Runs = append(out.Runs, found)
 		if !c.JSON {
 			if _, err := fmt.Fprintf(a.stdout, "%s: %d evaluations in %.3f s, hypervolume %.5f of %.5f\n",
-				name, run.Evaluations, run.Seconds, run.Hypervolume, p.Hypervolume); err != nil {
+				name, found.Evaluations, found.Seconds, found.Hypervolume, p.Hypervolume); err != nil {
 				return err
 			}
 		}

@@ -12,17 +12,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gonas/gonas/backend"
-	"github.com/gonas/gonas/nas"
 	"github.com/gonas/gonas/nas/darts"
+	"github.com/gonas/gonas/nas/profile"
 )
 
 // TestDartsStepMeasures times a small network: as many steps as asked for, within the time that all took.
 func TestDartsStepMeasures(t *testing.T) {
 	b, err := backend.Open()
 	require.NoError(t, err)
-	method, err := nas.Lookup(darts.Name)
-	require.NoError(t, err)
-	made, err := method.Config(nas.Smoke)
+	made, err := darts.Method().Config(profile.Smoke, "")
 	require.NoError(t, err)
 	config := *made.(*darts.Config)
 	c := dartsStepCmd{Steps: 3, Warmup: 1}

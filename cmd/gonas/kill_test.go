@@ -4,13 +4,14 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,13 +20,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gonas/gonas/nas/search"
+	"github.com/gonas/gonas/nas/oneshot"
+	"github.com/gonas/gonas/nas/run"
+	"github.com/gonas/gonas/nas/space"
 	"github.com/gonas/gonas/repro/evidence"
-	"github.com/gonas/gonas/repro/runfolder"
 )
-
-// sameFiles are what a resumed run has in common with an unbroken one, byte for byte.
-var sameFiles = []string{evidence.ResultFile, evidence.GenotypeFile, evidence.AlphasFile, evidence.MetricsFile, search.CheckpointFile}
 
 func command(t *testing.T, env []string, args ...string) (*exec.Cmd, *bytes.Buffer) {
 	cmd := exec.Command("gonas", args...)
@@ -41,19 +40,28 @@ func command(t *testing.T, env []string, args ...string) (*exec.Cmd, *bytes.Buff
 	return cmd, &log
 }
 
+// requireSame demands that a resumed run has the files of an unbroken one, byte for byte but for those with times in them.
 func requireSame(t *testing.T, want, got string) {
 	t.Helper()
-	for _, name := range sameFiles {
+	names := func(dir string) []string {
+		var out []string
+		entries, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		for _, e := range entries {
+			if e.Name() != evidence.RunFile && e.Name() != evidence.EventsFile {
+				out = append(out, e.Name())
+			}
+		}
+		return out
+	}
+	require.Contains(t, names(want), evidence.ResultFile)
+	require.Equal(t, names(want), names(got))
+	for _, name := range names(want) {
 		a, err := os.ReadFile(filepath.Join(want, name))
 		require.NoError(t, err)
 		b, err := os.ReadFile(filepath.Join(got, name))
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(a, b), "%s differs from the unbroken run's", name)
-	}
-	entries, err := os.ReadDir(got)
-	require.NoError(t, err)
-	for _, e := range entries {
-		assert.False(t, runfolder.Temporary(e.Name()), "%s was left behind", e.Name())
 	}
 }
 
@@ -81,26 +89,37 @@ func waitFor(t *testing.T, done <-chan error, log fmt.Stringer, ready func() boo
 	}
 }
 
-// TestKilledSearchResumes kills a search at ten points with SIGKILL, at random but for the first and the last, and
-// resumes each: the results and the checkpoint are those of an unbroken run.
-func TestKilledSearchResumes(t *testing.T) {
-	env := environment(t)
-	root := t.TempDir()
-	whole := filepath.Join(root, "whole")
-	cmd, log := command(t, env, "search", "fairdarts", "--profile", "smoke", "--seed", "11", "--out", whole)
-	require.NoError(t, cmd.Run(), log)
-	total := events(whole)
-	require.Greater(t, total, 15)
-
+// TestKilledRunResumes kills a search over cells at ten points with SIGKILL, the search of a supernet and a training at
+// five, at random but for the first and the last, and resumes each: what they write is what an unbroken run does.
+func TestKilledRunResumes(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("random points of seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	const points = 10
+	for _, of := range []struct {
+		points int
+		args   []string
+	}{{10, []string{"search", "fairdarts"}}, {5, []string{"search", "fairnas"}}, {5, []string{"train", "random"}}} {
+		t.Run(strings.Join(of.args, " "), func(t *testing.T) { killAndResume(t, random, of.points, of.args...) })
+	}
+}
+
+func killAndResume(t *testing.T, random *rand.Rand, points int, args ...string) {
+	env := environment(t)
+	root := t.TempDir()
+	whole := filepath.Join(root, "whole")
+	start := func(dir string) []string {
+		return slices.Concat(args, []string{"--profile", "smoke", "--seed", "11", "--out", dir})
+	}
+	cmd, log := command(t, env, start(whole)...)
+	require.NoError(t, cmd.Run(), log)
+	total := events(whole)
+	require.Greater(t, total, 10)
+
 	for point := range points {
 		t.Run(fmt.Sprint(point), func(t *testing.T) {
 			dir := filepath.Join(root, fmt.Sprint(point))
 			after, pause := random.IntN(total), time.Duration(random.Int64N(int64(60*time.Millisecond)))
-			cmd, log := command(t, env, "search", "fairdarts", "--profile", "smoke", "--seed", "11", "--out", dir)
+			cmd, log := command(t, env, start(dir)...)
 			require.NoError(t, cmd.Start())
 			done := make(chan error, 1)
 			go func() { done <- cmd.Wait() }()
@@ -108,10 +127,7 @@ func TestKilledSearchResumes(t *testing.T) {
 			switch point {
 			case 0: // as soon as a run can be resumed at all, long before its first checkpoint
 				what = "at the configuration"
-				waitFor(t, done, log, func() bool {
-					_, err := os.Stat(filepath.Join(dir, configFile))
-					return err == nil
-				})
+				waitFor(t, done, log, func() bool { return exists(dir, evidence.ConfigFile) })
 			case points - 1: // after the end
 				require.NoError(t, <-done, log)
 			default:
@@ -123,20 +139,80 @@ func TestKilledSearchResumes(t *testing.T) {
 			if point < points-1 {
 				<-done
 			}
-			_, err := os.Stat(filepath.Join(dir, search.CheckpointFile))
-			t.Logf("killed %s, %d events, checkpoint: %t", what, events(dir), err == nil)
+			t.Logf("killed %s, %d events, checkpoint: %t", what, events(dir), exists(dir, run.CheckpointFile))
 
-			resume, log := command(t, env, "search", "--resume", dir)
-			if _, err := os.Stat(filepath.Join(dir, configFile)); err != nil {
+			resume, log := command(t, env, args[0], "--resume", dir)
+			if !exists(dir, evidence.ConfigFile) {
 				// Not even the configuration was there: the message says so, and the same command starts anew.
 				require.Error(t, resume.Run())
 				require.Regexp(t, "no such folder|nothing of a run was kept", log)
-				resume, log = command(t, env, "search", "fairdarts", "--profile", "smoke", "--seed", "11", "--out", dir)
+				resume, log = command(t, env, start(dir)...)
 			}
 			require.NoError(t, resume.Run(), log)
 			requireSame(t, whole, dir)
 		})
 	}
+}
+
+func exists(dir, name string) bool {
+	_, err := os.Stat(filepath.Join(dir, name))
+	return err == nil
+}
+
+// TestStoppedEvolutionResumes kills and interrupts a search behind the first generation of its evolution: resumed it
+// measures neither that nor its ranking again.
+func TestStoppedEvolutionResumes(t *testing.T) {
+	env := environment(t)
+	root := t.TempDir()
+	config := filepath.Join(root, "config.json")
+	require.NoError(t, os.WriteFile(config, []byte(`{"rank": 8, "evolution": {"generations": 8}}`), 0o600))
+	start := func(dir string) []string {
+		return []string{"search", "fairnas", "--profile", "smoke", "--space", space.NASBenchMacroName, "--config", config, "--out", dir}
+	}
+	whole := filepath.Join(root, "whole")
+	cmd, log := command(t, env, start(whole)...)
+	require.NoError(t, cmd.Run(), log)
+	for signal, code := range map[syscall.Signal]int{syscall.SIGKILL: -1, syscall.SIGINT: exitInterrupted} {
+		t.Run(signal.String(), func(t *testing.T) {
+			dir := filepath.Join(root, signal.String())
+			cmd, log := command(t, env, start(dir)...)
+			require.NoError(t, cmd.Start())
+			done := make(chan error, 1)
+			go func() { done <- cmd.Wait() }()
+			waitFor(t, done, log, func() bool { return exists(dir, oneshot.EvolutionFile) })
+			require.NoError(t, cmd.Process.Signal(signal))
+			var exit *exec.ExitError
+			require.ErrorAs(t, <-done, &exit, "the search ended before it was stopped: %s", log)
+			assert.Equal(t, code, exit.ExitCode(), log)
+			before := events(dir)
+
+			resume, log := command(t, env, "search", "--resume", dir)
+			require.NoError(t, resume.Run(), log)
+			requireSame(t, whole, dir)
+			list, err := evidence.ReadEvents(dir)
+			require.NoError(t, err)
+			const ranking, first, last = "1 of 1", "1 of 8", "8 of 8"
+			earlier, later := measured(t, list[:before]), measured(t, list[before:])
+			assert.Positive(t, earlier[ranking])
+			assert.Positive(t, earlier[first])
+			assert.Zero(t, later[ranking], "the ranking was measured again")
+			assert.Zero(t, later[first], "the first generation was measured again")
+			assert.Positive(t, later[last])
+		})
+	}
+}
+
+// measured counts the events of measuring by round.
+func measured(t *testing.T, list []evidence.Event) map[string]int {
+	out := map[string]int{}
+	for _, line := range list {
+		if line.Kind == run.EventMeasure {
+			var e run.Event
+			require.NoError(t, json.Unmarshal(line.Data, &e))
+			out[fmt.Sprintf("%d of %d", e.Epoch, e.Epochs)]++
+		}
+	}
+	return out
 }
 
 // TestInterruptedSearchSaysHowToGoOn sends SIGINT in the second epoch.
@@ -164,8 +240,7 @@ func TestInterruptedSearchSaysHowToGoOn(t *testing.T) {
 	assert.Equal(t, exitInterrupted, exit.ExitCode(), log)
 	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
 	assert.Equal(t, fmt.Sprintf("gonas: interrupted; go on with `gonas search --resume '%s'`", dir), lines[len(lines)-1])
-	_, err := os.Stat(filepath.Join(dir, evidence.ResultFile))
-	assert.ErrorIs(t, err, os.ErrNotExist)
+	assert.NoFileExists(t, filepath.Join(dir, evidence.ResultFile))
 
 	resume, log := command(t, env, "search", "--resume", dir)
 	require.NoError(t, resume.Run(), log)
@@ -175,36 +250,12 @@ func TestInterruptedSearchSaysHowToGoOn(t *testing.T) {
 // TestKilledBeforeItsConfiguration: nothing was kept, which the message says, and the folder can be used again.
 func TestKilledBeforeItsConfiguration(t *testing.T) {
 	dir := t.TempDir()
-	left := filepath.Join(dir, "."+configFile+".123.tmp")
+	left := filepath.Join(dir, "."+evidence.ConfigFile+".123.tmp")
 	require.NoError(t, os.WriteFile(left, []byte("{"), 0o600))
-	_, _, err := openFolder(dir, searchCommand)
+	_, _, err := openFolder(dir, run.Search)
 	assert.ErrorContains(t, err, "there is no config.json in it")
-	f, err := createFolder(dir, "", runConfig{Command: searchCommand, Config: []byte("{}")})
+	f, err := createFolder(dir, run.Spec{Command: run.Search})
 	require.NoError(t, err)
 	defer f.Unlock()
-	_, err = os.Stat(left)
-	assert.ErrorIs(t, err, os.ErrNotExist)
-}
-
-// TestResumeRefusesOtherData: a run does not go on with images that it did not begin with.
-func TestResumeRefusesOtherData(t *testing.T) {
-	f := &folder{Dir: t.TempDir()}
-	_, err := f.Begin(evidence.Run{Data: map[string]string{"a.bin": "1"}})
-	require.NoError(t, err)
-	_, err = f.Begin(evidence.Run{Data: map[string]string{"a.bin": "2"}})
-	assert.ErrorContains(t, err, "data: a.bin had SHA-256 1 when the run began, now it has 2")
-}
-
-// TestMeterWithoutTerminal writes few lines, and the first of each stage.
-func TestMeterWithoutTerminal(t *testing.T) {
-	var b bytes.Buffer
-	m := newMeter(&b)
-	for stage := range 2 {
-		for i := range int64(1000) {
-			m.show(fmt.Sprint(stage), i, 1000, func() string { return fmt.Sprintf("stage %d: %d", stage, i) })
-		}
-	}
-	m.end()
-	assert.Equal(t, "stage 0: 0\nstage 1: 0\n", b.String())
-	assert.False(t, terminal(io.Discard))
+	assert.NoFileExists(t, left)
 }

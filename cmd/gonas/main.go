@@ -16,6 +16,7 @@ import (
 
 	"github.com/gonas/gonas/backend"
 	"github.com/gonas/gonas/nas"
+	"github.com/gonas/gonas/nas/profile"
 )
 
 // cli is the tree of commands. A field that may be left out has the zero value then, so that a command can tell.
@@ -51,10 +52,10 @@ type app struct {
 	args           []string
 }
 
-func main() { os.Exit(run(os.Args[1:])) }
+func main() { os.Exit(execute(os.Args[1:])) }
 
-// run is the program; the result is its exit code.
-func run(args []string) int {
+// execute is the program; the result is its exit code.
+func execute(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// The first signal ends a run in order; a second one, while that takes its time, ends the process.
@@ -64,7 +65,7 @@ func run(args []string) int {
 	var root cli
 	parser, err := kong.New(&root, kong.Name("gonas"), kong.Writers(a.stdout, a.stderr),
 		kong.Description("Neural architecture search in Go on GoMLX and XLA."),
-		kong.Vars{"methods": methodNames(), "profiles": profileNames()},
+		kong.Vars{"methods": methodNames(), "variants": variantNames(), "profiles": strings.Join(profile.Names(), ", ")},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
 	if err != nil {
 		return a.fail(err)
@@ -131,10 +132,17 @@ func methodNames() string {
 	return strings.Join(names, ", ")
 }
 
-func profileNames() string {
-	var names []string
-	for _, p := range nas.Profiles() {
-		names = append(names, p.Name)
+// variantNames lists the methods' controls.
+func variantNames() string {
+	var parts []string
+	for _, m := range nas.Methods() {
+		var labels []string
+		for _, v := range m.Variants {
+			labels = append(labels, v.Label)
+		}
+		if labels != nil {
+			parts = append(parts, m.Name+": "+strings.Join(labels, ", "))
+		}
 	}
-	return strings.Join(names, ", ")
+	return strings.Join(parts, "; ")
 }

@@ -13,7 +13,7 @@ import (
 
 // TestMain makes this binary a command "gonas" in the PATH of scripts and of os/exec.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"gonas": func() { os.Exit(run(os.Args[1:])) }})
+	testscript.Main(m, map[string]func(){"gonas": func() { os.Exit(execute(os.Args[1:])) }})
 }
 
 // environment lets a gonas that runs elsewhere find this checkout's plug-in and cache.

@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
-	"github.com/gonas/gonas/nas/search"
+	"github.com/gonas/gonas/nas/run"
 )
 
 // terminal tells whether w is one.
@@ -62,45 +63,59 @@ func (m *meter) end() {
 	}
 }
 
-// searchEpoch tells of an epoch of a search.
-func searchEpoch(s search.EpochStats) string {
-	return fmt.Sprintf("loss %.4f, accuracy %.3f on the weights' half; %.4f, %.3f on the architecture's; skips %d+%d",
-		s.TrainLoss, s.TrainAccuracy, s.ValLoss, s.ValAccuracy, s.SkipsNormal, s.SkipsReduce)
-}
-
-// trainEpoch tells of an epoch of a training.
-func trainEpoch(s search.EpochStats) string {
-	return fmt.Sprintf("loss %.4f, accuracy %.3f, rate %.4g", s.TrainLoss, s.TrainAccuracy, s.LearningRate)
+// epochLine tells of an epoch's row of the log, but for how far the run is.
+func epochLine(row run.Values) string {
+	var parts []string
+	for _, v := range row {
+		format := "%.4g"
+		switch {
+		case v.Name == "epoch" || v.Name == "steps":
+			continue
+		case strings.HasSuffix(v.Name, "loss"):
+			format = "%.4f"
+		case strings.HasSuffix(v.Name, "accuracy"):
+			format = "%.3f"
+		}
+		parts = append(parts, fmt.Sprintf("%s "+format, v.Name, v.Number))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // showProgress shows a run's events: a bar over all steps on a terminal, elsewhere a line an epoch.
-func showProgress(w io.Writer, epoch func(search.EpochStats) string) search.Listener {
-	bar, began := newMeter(w), time.Now()
-	return func(e search.Event) {
+func showProgress(w io.Writer) run.Listener { return newMeter(w).listener() }
+
+func (m *meter) listener() run.Listener {
+	began := time.Now()
+	since := func() time.Duration { return time.Since(began).Round(100 * time.Millisecond) }
+	return func(e run.Event) {
 		switch e.Kind {
-		case search.EventStart:
+		case run.EventStart:
 			if e.Epoch < e.Epochs {
-				fmt.Fprintf(w, "%d epochs of %d steps, from epoch %d on; the first step compiles what the cache does not hold\n", e.Epochs, e.Steps, e.Epoch+1)
+				fmt.Fprintf(m.w, "%d epochs of %d steps, from epoch %d on; the first step compiles what the cache does not hold\n", e.Epochs, e.Steps, e.Epoch+1)
 			}
-		case search.EventStep:
-			if bar.isTTY {
-				bar.show("running", int64((e.Epoch-1)*e.Steps+e.Step), int64(e.Epochs*e.Steps), nil)
-				bar.bar.Describe(fmt.Sprintf("epoch %d/%d loss %.3f", e.Epoch, e.Epochs, e.TrainLoss))
-			}
-		case search.EventEpoch:
-			if !bar.isTTY {
-				text := epoch(*e.Stats)
-				if p := e.Paths; p != nil {
-					text = fmt.Sprintf("loss %.4f, accuracy %.3f of a path, %.3f to %.3f", p.TrainLoss, p.TrainAccuracy, p.Lowest, p.Highest)
+		case run.EventStep:
+			if m.isTTY {
+				m.show("running", int64((e.Epoch-1)*e.Steps+e.Step), int64(e.Epochs*e.Steps), nil)
+				text := fmt.Sprintf("epoch %d/%d", e.Epoch, e.Epochs)
+				if len(e.Values) > 0 {
+					text += fmt.Sprintf(" %s %.3f", e.Values[0].Name, e.Values[0].Number)
 				}
-				fmt.Fprintf(w, "epoch %d/%d: %s; %s\n", e.Epoch, e.Epochs, text, time.Since(began).Round(100*time.Millisecond))
+				m.bar.Describe(text)
 			}
-		case search.EventMeasure:
-			bar.show(fmt.Sprintf("measuring paths, generation %d/%d", e.Epoch, e.Epochs), int64(e.Step), int64(e.Steps), func() string {
-				return fmt.Sprintf("generation %d/%d: %d of %d paths measured; %s", e.Epoch, e.Epochs, e.Step, e.Steps, time.Since(began).Round(100*time.Millisecond))
+		case run.EventEpoch:
+			if !m.isTTY {
+				text := fmt.Sprintf("epoch %d/%d: ", e.Epoch, e.Epochs)
+				if line := epochLine(e.Values); line != "" {
+					text += line + "; "
+				}
+				fmt.Fprintf(m.w, "%s%s\n", text, since())
+			}
+		case run.EventMeasure:
+			m.show(fmt.Sprintf("measuring paths, generation %d/%d", e.Epoch, e.Epochs), int64(e.Step), int64(e.Steps), func() string {
+				return fmt.Sprintf("generation %d/%d: %d of %d paths measured; %s", e.Epoch, e.Epochs, e.Step, e.Steps, since())
 			})
-		case search.EventEnd:
-			bar.end()
+		case run.EventEnd:
+			m.end()
 		}
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -14,13 +15,17 @@ import (
 	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/nas"
 	"github.com/gonas/gonas/nas/engine"
+	"github.com/gonas/gonas/nas/method"
 	"github.com/gonas/gonas/nas/nn"
-	"github.com/gonas/gonas/nas/search"
+	"github.com/gonas/gonas/nas/profile"
+	"github.com/gonas/gonas/nas/run"
 	"github.com/gonas/gonas/repro"
 	"github.com/gonas/gonas/repro/claims"
 	"github.com/gonas/gonas/repro/evidence"
+	"github.com/gonas/gonas/repro/extract"
 	"github.com/gonas/gonas/repro/runfolder"
 	"github.com/gonas/gonas/repro/runner"
+	"github.com/gonas/gonas/repro/verdict"
 )
 
 type reproCmd struct {
@@ -52,7 +57,7 @@ func (c reproRunCmd) Run(a *app) (err error) {
 	if c.Jobs < 1 {
 		return fmt.Errorf("--jobs: expected at least 1, got %d", c.Jobs)
 	}
-	if _, err := nas.LookupProfile(c.Profile); err != nil {
+	if err := profile.Check(c.Profile); err != nil {
 		return err
 	}
 	if c.Level != "" {
@@ -69,6 +74,12 @@ func (c reproRunCmd) Run(a *app) (err error) {
 		return err
 	}
 	r := &runner.Runner{Profile: c.Profile, Seeds: c.Seeds, Granularity: c.Level, Parallel: c.Jobs, Dir: dir, Claims: wanted}
+	// A plan without data is that of what the folder was begun on.
+	if !c.DryRun || c.Data != "" {
+		if r.Data, _, err = openData(c.Data); err != nil {
+			return err
+		}
+	}
 	jobs, err := r.Jobs()
 	if err != nil {
 		return err
@@ -76,18 +87,13 @@ func (c reproRunCmd) Run(a *app) (err error) {
 	if c.DryRun {
 		return c.plan(a, jobs)
 	}
-	left, expected := 0, 0.0
-	for _, j := range jobs {
-		if !j.Done {
-			left, expected = left+1, expected+j.Expected
-		}
-	}
-	if left > 0 {
-		if err := c.make(a, r, left, expected); err != nil {
+	left := slices.DeleteFunc(slices.Clone(jobs), func(j runner.Job) bool { return j.Done })
+	if len(left) > 0 {
+		if err := c.make(a, r, left); err != nil {
 			return err
 		}
 	}
-	verdicts, err := repro.Decide(dir, claims.Profile(c.Profile))
+	verdicts, err := decide(a, dir, c.Profile, c.Papers)
 	if err != nil {
 		return err
 	}
@@ -101,16 +107,36 @@ func (c reproRunCmd) Run(a *app) (err error) {
 	return nil
 }
 
+// checkPapers refuses papers without claims; the error lists those that have some.
+func checkPapers(papers []string) error {
+	known, err := claims.Papers()
+	if err != nil {
+		return err
+	}
+	var ids []string
+	for _, p := range known {
+		ids = append(ids, p.ID)
+	}
+	for _, p := range papers {
+		if !slices.Contains(ids, p) {
+			return fmt.Errorf("paper %q: expected one of %v", p, ids)
+		}
+	}
+	return nil
+}
+
 // wanted are the claims that the command line chooses.
 func (c reproRunCmd) wanted() ([]claims.Claim, error) {
+	if err := checkPapers(c.Papers); err != nil {
+		return nil, err
+	}
 	all, err := claims.All()
 	if err != nil {
 		return nil, err
 	}
-	papers, kinds := map[string]bool{}, map[string]bool{}
+	kinds := map[string]bool{}
 	var out []claims.Claim
 	for _, claim := range all {
-		papers[claim.Paper] = true
 		of := len(c.Papers) == 0 || slices.Contains(c.Papers, claim.Paper)
 		fits := c.Only == ""
 		for _, part := range claim.Assertions() {
@@ -119,11 +145,6 @@ func (c reproRunCmd) wanted() ([]claims.Claim, error) {
 		}
 		if of && fits {
 			out = append(out, claim)
-		}
-	}
-	for _, p := range c.Papers {
-		if !papers[p] {
-			return nil, fmt.Errorf("paper %q: expected one of %v", p, slices.Sorted(maps.Keys(papers)))
 		}
 	}
 	if c.Only != "" && !kinds[c.Only] {
@@ -140,7 +161,10 @@ func (c reproRunCmd) plan(a *app, jobs []runner.Job) error {
 	total, unknown := 0.0, 0
 	for _, j := range jobs {
 		state := "done"
-		if !j.Done {
+		switch {
+		case len(j.Stranger) > 0:
+			state = "another run there"
+		case !j.Done:
 			state = "not measured yet"
 			if j.Expected > 0 {
 				state = "about " + (time.Duration(j.Expected) * time.Second).String()
@@ -159,13 +183,10 @@ func (c reproRunCmd) plan(a *app, jobs []runner.Job) error {
 	return err
 }
 
-// make does the runs that are left and records what they ran on.
-func (c reproRunCmd) make(a *app, r *runner.Runner, left int, expected float64) (err error) {
-	pick, err := pickData(c.Data)
+// make does the runs that are left.
+func (c reproRunCmd) make(a *app, r *runner.Runner, left []runner.Job) error {
+	data, err := r.Data.Identity()
 	if err != nil {
-		return err
-	}
-	if r.Train, r.Test, err = datasets.Load(pick.Name, pick.Dir); err != nil {
 		return err
 	}
 	b, err := backend.Open()
@@ -173,6 +194,9 @@ func (c reproRunCmd) make(a *app, r *runner.Runner, left int, expected float64) 
 		return err
 	}
 	r.Engine = engine.New(b.Backend)
+	r.Record = func(seeds ...uint64) evidence.Run {
+		return describeRun(a, b, c.Profile, data, r.Data.Files(), seeds...)
+	}
 	if err := os.MkdirAll(r.Dir, 0o755); err != nil {
 		return err
 	}
@@ -181,33 +205,55 @@ func (c reproRunCmd) make(a *app, r *runner.Runner, left int, expected float64) 
 		return err
 	}
 	defer f.Unlock()
-	record := describeRun(a, b, c.Profile, 0, slices.Concat(r.Train.Files, r.Test.Files))
-	record.Seeds = seedList(c.Seeds)
-	if record, err = f.Begin(record); err != nil {
-		return err
+	start, expected := time.Now(), 0.0
+	for _, j := range left {
+		expected += j.Expected
 	}
-	start := time.Now()
-	fmt.Fprintf(a.stderr, "%d runs to do on %s, %d training and %d test images of %s; about %s on two cores, compiling left out\n",
-		left, b.Info.Kind, r.Train.N, r.Test.N, r.Train.Name, time.Duration(expected)*time.Second)
-	r.Started = func(n, total int, job runner.Job) search.Listener {
+	fmt.Fprintf(a.stderr, "%d runs to do on %s, on %s; about %s on two cores, compiling left out\n",
+		len(left), b.Info.Kind, data, time.Duration(expected)*time.Second)
+	for _, reason := range unpublished(c.Profile, left, data) {
+		fmt.Fprintln(a.stderr, reason)
+	}
+	r.Started = func(n, total int, job runner.Job) run.Listener {
 		fmt.Fprintf(a.stderr, "[%d/%d, %s] %s %s, seed %d\n", n, total, time.Since(start).Round(time.Second), job.Kind, job.Label, job.Seed)
 		return nil
 	}
-	if err := r.Run(a.ctx); err != nil {
-		if errors.Is(err, search.ErrInterrupted) {
-			return fmt.Errorf("%w; the same command goes on from here", errInterrupted)
-		}
-		return err
+	err = r.Run(a.ctx)
+	if errors.Is(err, run.ErrInterrupted) {
+		return fmt.Errorf("%w; the same command goes on from here", errInterrupted)
 	}
-	return f.Finish(record)
+	return err
 }
 
-func seedList(n int) []uint64 {
-	list := make([]uint64, n)
-	for i := range list {
-		list[i] = uint64(i)
+// unpublished says why runs at the profile paper are not those of the papers, each reason once.
+func unpublished(name string, jobs []runner.Job, data datasets.Identity) []string {
+	var out []string
+	for _, job := range jobs {
+		wanted := datasets.CIFAR10Name
+		if m, variant, found := nas.Labelled(job.Label); found {
+			wanted = m.Asks(variant)
+		}
+		if reason := method.NotPublished(data, wanted); name == profile.Paper && reason != "" && !slices.Contains(out, reason) {
+			out = append(out, reason)
+		}
 	}
-	return list
+	return out
+}
+
+// decide decides the claims from a folder and names the runs in it that no verdict rests on.
+func decide(a *app, dir string, name claims.Profile, papers []string) ([]verdict.Verdict, error) {
+	verdicts, err := repro.Decide(dir, name, papers...)
+	if err != nil {
+		return nil, err
+	}
+	found, err := extract.Load(dir, name)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range found.Strangers {
+		fmt.Fprintf(a.stderr, "left out, for it is another run than its place asks for: %s\n", s)
+	}
+	return verdicts, nil
 }
 
 type reproListCmd struct {
@@ -233,8 +279,9 @@ func (c reproListCmd) Run(a *app) error {
 }
 
 type reproDecideCmd struct {
-	Dir  string `arg:"" help:"Evidence folder: of a run that was cut short, say, or of one whose claims were written anew."`
-	JSON bool   `name:"json" help:"Print the verdicts as JSON."`
+	Dir    string   `arg:"" help:"Evidence folder: of a run that was cut short, say, or of one whose claims were written anew."`
+	Papers []string `arg:"" optional:"" name:"paper" help:"Papers whose claims are wanted (default: those decided there before, else all)."`
+	JSON   bool     `name:"json" help:"Print the verdicts as JSON."`
 }
 
 // Run writes verdicts.json and prints the verdicts.
@@ -248,7 +295,18 @@ func (c reproDecideCmd) Run(a *app) error {
 		return err
 	}
 	defer f.Unlock()
-	verdicts, err := repro.Decide(c.Dir, record.Profile)
+	papers := c.Papers
+	if len(papers) == 0 {
+		before, err := evidence.ReadVerdicts(c.Dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		papers = before.Papers
+	}
+	if err := checkPapers(papers); err != nil {
+		return err
+	}
+	verdicts, err := decide(a, c.Dir, record.Profile, papers)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,28 +17,211 @@ import (
 	"github.com/gonas/gonas/backend"
 	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/nas/engine"
-	"github.com/gonas/gonas/nas/search"
+	"github.com/gonas/gonas/nas/method"
+	"github.com/gonas/gonas/nas/nn"
+	"github.com/gonas/gonas/nas/profile"
+	"github.com/gonas/gonas/nas/run"
 	"github.com/gonas/gonas/repro/evidence"
 	"github.com/gonas/gonas/repro/runfolder"
 )
 
-// configFile holds all that a run needs to go on.
-const configFile = runfolder.ConfigFile
+// runFlags are those of the commands that do one run.
+type runFlags struct {
+	Data        string  `help:"Folder with CIFAR-10, CIFAR-100 or images in ImageNet's layout, DIR/train/CLASS/*.JPEG and DIR/val (default: the part of CIFAR-10 inside this binary)." placeholder:"DIR"`
+	Profile     string  `help:"One of ${profiles} (default: quick)." placeholder:"NAME"`
+	Seed        *uint64 `help:"Seed of all that is random: weights, batches, what is drawn (default: 0)." placeholder:"N"`
+	Config      string  `help:"JSON file with fields of the configuration to set, as in config.json's \"config\"." placeholder:"FILE"`
+	Out         string  `help:"Run folder to make (default: a new one in runs)." placeholder:"DIR"`
+	Resume      string  `help:"Run folder to go on with; nothing else is needed." placeholder:"DIR"`
+	Granularity string  `help:"Largest part of the network that is compiled as one: operation, edge, cell or network." placeholder:"LEVEL"`
+	JSON        bool    `help:"Print what came out as JSON."`
+}
 
-// runConfig is the contents of config.json, dataPick its images, folder one that this process alone works on.
-type (
-	runConfig = runfolder.Config
-	dataPick  = runfolder.Data
-	folder    = runfolder.Folder
-)
+// profile is the one that is asked for.
+func (f runFlags) profile() (string, error) {
+	name := cmp.Or(f.Profile, profile.Quick)
+	if err := profile.Check(name); err != nil {
+		return name, fmt.Errorf("--profile: %w", err)
+	}
+	return name, nil
+}
 
-func pickData(dir string) (dataPick, error) { return runfolder.PickData(dir) }
+// change makes the changes of the flags in a configuration, whose profile, seed and granularity the pointers are.
+func (f runFlags) change(config any, name *string, seed *uint64, granularity *string) error {
+	if f.Config != "" {
+		was := *name
+		text, err := os.ReadFile(f.Config)
+		if err != nil {
+			return fmt.Errorf("--config: %w", err)
+		}
+		if err := method.Decode(f.Config, text, config); err != nil {
+			return err
+		}
+		*name = was
+	}
+	if f.Seed != nil {
+		*seed = *f.Seed
+	}
+	if f.Granularity != "" {
+		if _, err := nn.ParseLevel(f.Granularity); err != nil {
+			return fmt.Errorf("--%w", err)
+		}
+		*granularity = f.Granularity
+	}
+	return nil
+}
 
-// createFolder makes a run folder and writes its configuration, lastingly. With an empty dir it is a new folder in
-// runs, named by time and stem.
-func createFolder(dir, stem string, c runConfig) (*folder, error) {
+// blame names the file of --config before an error of a configuration that it changed.
+func (f runFlags) blame(err error) error {
+	if err != nil && f.Config != "" {
+		return fmt.Errorf("%s: %w", f.Config, err)
+	}
+	return err
+}
+
+// openData finds the data in a folder, or the embedded images where none is named. The folder comes back as an absolute
+// path.
+func openData(folder string) (set *datasets.Set, dir string, err error) {
+	if folder != "" {
+		if dir, err = datasets.ResolveDir(folder); err != nil {
+			return nil, "", err
+		}
+	}
+	set, err = datasets.Open("", dir)
+	return set, dir, err
+}
+
+// work is what a run does.
+type work func(ctx context.Context, e *engine.Engine, set *datasets.Set, o run.Options) (*run.Result, error)
+
+// job is a run: what it is, on what, and what it does.
+type job struct {
+	config evidence.Config
+	data   *datasets.Set
+	work   work
+}
+
+// do does a new run or, where the flags say so, goes on with the one of a folder, and prints what came out. again makes the
+// work of a run from its config.json, whose path is where.
+func (f runFlags) do(a *app, command string, fresh func() (job, error), again func(where string, c evidence.Config) (work, error), report func(io.Writer, string, run.Result) error) error {
+	var dir string
+	var result *run.Result
+	var err error
+	if f.Resume == "" {
+		dir, result, err = f.begin(a, fresh)
+	} else {
+		dir = f.Resume
+		result, err = resume(a, dir, command, again)
+	}
+	if err != nil {
+		return err
+	}
+	if f.JSON {
+		return writeJSON(a.stdout, struct {
+			Dir string `json:"dir"`
+			run.Result
+		}{dir, *result})
+	}
+	if err := report(a.stdout, dir, *result); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.stdout, "run folder: %s\n", dir)
+	return err
+}
+
+func (f runFlags) begin(a *app, fresh func() (job, error)) (string, *run.Result, error) {
+	j, err := fresh()
+	if err != nil {
+		return "", nil, err
+	}
+	folder, err := createFolder(f.Out, j.config.Spec)
+	if err != nil {
+		return "", nil, err
+	}
+	defer folder.Unlock()
+	result, err := a.work(folder, j)
+	return folder.Dir, result, err
+}
+
+// resume goes on with the run of a folder, from its last checkpoint if there is one.
+func resume(a *app, dir, command string, again func(string, evidence.Config) (work, error)) (*run.Result, error) {
+	f, c, err := openFolder(dir, command)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Unlock()
+	result, err := evidence.ReadResult(dir)
+	if err == nil {
+		fmt.Fprintf(a.stderr, "%s: the run has ended already\n", dir)
+		return &result, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	where := filepath.Join(dir, evidence.ConfigFile)
+	do, err := again(where, c)
+	if err != nil {
+		return nil, err
+	}
+	set, err := datasets.Open(c.Spec.Data.Name, c.DataDir)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", where, err)
+	}
+	now, err := set.Identity()
+	if err != nil {
+		return nil, err
+	}
+	if was := c.Spec.Data; now != was {
+		return nil, fmt.Errorf("%s: data: the run began on %s, SHA-256 %.12s, now there are %s, SHA-256 %.12s", where, was, was.SHA256, now, now.SHA256)
+	}
+	return a.work(f, job{c, set, do})
+}
+
+// announce says on what a run starts and, where it is not its profile as it stands, what is different.
+func announce(w io.Writer, c evidence.Config, dir string) {
+	what := c.Label()
+	if c.Command == run.Train {
+		what = "training " + what
+	}
+	fmt.Fprintf(w, "%s on %s", what, c.Data)
+	if c.Space != "" {
+		fmt.Fprintf(w, ", space %s", c.Space)
+	}
+	fmt.Fprintf(w, ", profile %s, seed %d, in %s\n", c.Profile, c.Seed, dir)
+	if c.Instead != "" {
+		fmt.Fprintf(w, "instead of what was found: %s\n", c.Instead)
+	}
+	if c.Profile == profile.Custom {
+		fmt.Fprintf(w, "profile %s: %s\n", c.Profile, c.Note)
+	}
+}
+
+// work does a folder's run; an interrupt's message says how to go on.
+func (a *app) work(f *runfolder.Folder, j job) (*run.Result, error) {
+	announce(a.stderr, j.config, f.Dir)
+	b, err := backend.Open()
+	if err != nil {
+		return nil, err
+	}
+	record := describeRun(a, b, j.config.Profile, j.config.Data, j.data.Files(), j.config.Seed)
+	result, err := f.Work(j.config, record, func(o run.Options) (*run.Result, error) {
+		o.Listeners = append(o.Listeners, showProgress(a.stderr))
+		return j.work(a.ctx, engine.New(b.Backend), j.data, o)
+	})
+	if errors.Is(err, run.ErrInterrupted) {
+		return nil, fmt.Errorf("%w; go on with `gonas %s --resume %s`", errInterrupted, j.config.Command, shellWord(f.Dir))
+	}
+	return result, err
+}
+
+// createFolder makes the folder of a run. With an empty dir it is a new one in runs, named by time, run, profile and seed.
+func createFolder(dir string, s run.Spec) (*runfolder.Folder, error) {
 	if dir == "" {
-		name := filepath.Join("runs", time.Now().UTC().Format("20060102-150405")+"-"+stem)
+		of := s.Label()
+		if s.Command == run.Train {
+			of = s.Command
+		}
+		name := filepath.Join("runs", fmt.Sprintf("%s-%s-%s-s%d", time.Now().UTC().Format("20060102-150405"), of, s.Profile, s.Seed))
 		dir = name
 		for n := 2; ; n++ {
 			if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
@@ -49,8 +234,8 @@ func createFolder(dir, stem string, c runConfig) (*folder, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("--out %s: expected a folder: %w", dir, err)
 	}
-	if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == configFile }) {
-		return nil, fmt.Errorf("--out %s: holds a run already: go on with `gonas %s --resume %s`, or name another folder", dir, c.Command, shellWord(dir))
+	if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == evidence.ConfigFile }) {
+		return nil, fmt.Errorf("--out %s: holds a run already: go on with `gonas %s --resume %s`, or name another folder", dir, s.Command, shellWord(dir))
 	}
 	for _, e := range entries {
 		if !runfolder.Temporary(e.Name()) {
@@ -60,72 +245,41 @@ func createFolder(dir, stem string, c runConfig) (*folder, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("--out %s: %w", dir, err)
 	}
-	f, err := runfolder.Lock(dir)
-	if err != nil {
-		return nil, err
-	}
-	if err := f.WriteConfig(c); err != nil {
-		f.Unlock()
-		return nil, err
-	}
-	return f, nil
+	return runfolder.Lock(dir)
 }
 
-// openFolder reads a run folder's configuration and takes hold of it.
-func openFolder(dir, command string) (*folder, runConfig, error) {
-	var c runConfig
-	path := filepath.Join(dir, configFile)
-	text, err := os.ReadFile(path)
+// openFolder reads what the run of a folder is and takes hold of the folder.
+func openFolder(dir, command string) (*runfolder.Folder, evidence.Config, error) {
+	c, err := evidence.ReadConfig(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, dirErr := os.Stat(dir); dirErr != nil {
 			return nil, c, fmt.Errorf("--resume %s: no such folder", dir)
 		}
 		return nil, c, fmt.Errorf("--resume %s: there is no %s in it, so nothing of a run was kept: start it with `gonas %s … --out %s`",
-			dir, configFile, command, shellWord(dir))
+			dir, evidence.ConfigFile, command, shellWord(dir))
+	}
+	if oldForm(dir) {
+		return nil, c, fmt.Errorf("%s: of an earlier version's form, whose runs don't go on: start the run anew in another folder", filepath.Join(dir, evidence.ConfigFile))
 	}
 	if err != nil {
 		return nil, c, err
 	}
-	if err := decodeStrict(path, text, &c); err != nil {
-		return nil, c, err
-	}
 	if c.Command != command {
-		return nil, c, fmt.Errorf("%s: command: expected %q, got %q: go on with `gonas %s --resume %s`", path, command, c.Command, c.Command, shellWord(dir))
+		return nil, c, fmt.Errorf("%s: command: expected %q, got %q: go on with `gonas %s --resume %s`", filepath.Join(dir, evidence.ConfigFile), command, c.Command, c.Command, shellWord(dir))
 	}
 	f, err := runfolder.Lock(dir)
 	return f, c, err
 }
 
-// decodeStrict reads JSON; errors name file, place and field.
-func decodeStrict(path string, text []byte, v any) error {
-	decoder := json.NewDecoder(strings.NewReader(string(text)))
-	decoder.DisallowUnknownFields()
-	err := decoder.Decode(v)
-	if err == nil {
-		if decoder.More() {
-			err = fmt.Errorf("offset %d: expected the end of the file", decoder.InputOffset())
-		}
+// oldForm tells whether a config.json is of the form that says of its data where they are and not what they hold.
+func oldForm(dir string) bool {
+	text, err := os.ReadFile(filepath.Join(dir, evidence.ConfigFile))
+	var c struct {
+		Data *struct {
+			SHA256 *string `json:"sha256"`
+		} `json:"data"`
 	}
-	var syntax *json.SyntaxError
-	var kind *json.UnmarshalTypeError
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		return fmt.Errorf("%s: offset %d: the file ends in the middle of a value", path, len(text))
-	case errors.As(err, &syntax):
-		return fmt.Errorf("%s: offset %d: %s", path, syntax.Offset, strings.TrimPrefix(err.Error(), "json: "))
-	case errors.As(err, &kind):
-		return fmt.Errorf("%s: offset %d: %s: expected %s, got %s", path, kind.Offset, fieldName(kind.Field), kind.Type, kind.Value)
-	}
-	return fmt.Errorf("%s: %s", path, strings.TrimPrefix(err.Error(), "json: "))
-}
-
-// fieldName leaves out the names of embedded structs, which encoding/json puts into a field's path though no file has
-// them; those of our fields are in lower case.
-func fieldName(path string) string {
-	parts := slices.DeleteFunc(strings.Split(path, "."), func(p string) bool { return p != "" && p[0] >= 'A' && p[0] <= 'Z' })
-	return strings.Join(parts, ".")
+	return err == nil && json.Unmarshal(text, &c) == nil && c.Data != nil && c.Data.SHA256 == nil
 }
 
 // shellWord quotes a path where a shell would cut it.
@@ -136,23 +290,10 @@ func shellWord(s string) string {
 	return s
 }
 
-// describeRun is what run.json says at the start of a run.
-func describeRun(a *app, b *backend.Backend, profile string, seed uint64, files []datasets.FileSum) evidence.Run {
-	run, built := runfolder.Describe(b, profile, seed, files), buildInfo()
-	run.Version, run.GitHash, run.Dirty, run.GoSumSHA256, run.GoMLX = built.Version, built.Commit, built.Dirty, built.GoSumSHA256, built.GoMLX
-	run.Args = a.args
-	return run
-}
-
-// work does a folder's run; an interrupt's message says how to go on.
-func (a *app) work(f *folder, c runConfig, seed uint64, files []datasets.FileSum, do func(*engine.Engine, search.Listener) (save func() error, err error)) error {
-	b, err := backend.Open()
-	if err != nil {
-		return err
-	}
-	err = f.Work(describeRun(a, b, c.Profile, seed, files), func(log search.Listener) (func() error, error) { return do(engine.New(b.Backend), log) })
-	if errors.Is(err, search.ErrInterrupted) {
-		return fmt.Errorf("%w; go on with `gonas %s --resume %s`", errInterrupted, c.Command, shellWord(f.Dir))
-	}
-	return err
+// describeRun is what run.json says at the start of runs.
+func describeRun(a *app, b *backend.Backend, name string, set datasets.Identity, files []datasets.FileSum, seeds ...uint64) evidence.Run {
+	record, built := runfolder.Describe(b, name, 0, set, files), buildInfo()
+	record.Version, record.GitHash, record.Dirty, record.GoSumSHA256, record.GoMLX = built.Version, built.Commit, built.Dirty, built.GoSumSHA256, built.GoMLX
+	record.Args, record.Seeds = a.args, seeds
+	return record
 }

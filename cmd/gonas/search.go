@@ -1,279 +1,169 @@
 package main
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"slices"
 	"strings"
+	"text/tabwriter"
 
 	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/nas"
 	"github.com/gonas/gonas/nas/arch"
 	"github.com/gonas/gonas/nas/engine"
+	"github.com/gonas/gonas/nas/method"
 	"github.com/gonas/gonas/nas/nn"
-	"github.com/gonas/gonas/nas/search"
+	"github.com/gonas/gonas/nas/run"
 	"github.com/gonas/gonas/nas/space"
 	"github.com/gonas/gonas/repro/evidence"
 	"github.com/gonas/gonas/repro/figures"
-	"github.com/gonas/gonas/repro/runfolder"
 )
 
 type searchCmd struct {
-	Method      string  `arg:"" optional:"" help:"One of ${methods}."`
-	Space       string  `help:"Search space (default: the profile's)." placeholder:"NAME"`
-	Data        string  `help:"Folder with CIFAR-10 (default: the part of it inside this binary); for the space fairnas one with images in ImageNet's layout." placeholder:"DIR"`
-	Profile     string  `help:"One of ${profiles} (default: quick)." placeholder:"NAME"`
-	Seed        *uint64 `help:"Seed of weights, data split and batches (default: 0)." placeholder:"N"`
-	Config      string  `help:"JSON file with fields of the configuration to set, as in config.json's \"config\"." placeholder:"FILE"`
-	Out         string  `help:"Run folder to make (default: a new one in runs)." placeholder:"DIR"`
-	Resume      string  `help:"Run folder to go on with; nothing else is needed." placeholder:"DIR"`
-	Granularity string  `help:"Largest part of the network that is compiled as one: operation, edge, cell or network." placeholder:"LEVEL"`
-	JSON        bool    `help:"Print what was found as JSON."`
+	Method  string `arg:"" optional:"" help:"One of ${methods}."`
+	Variant string `help:"Control of the method's paper: ${variants}." placeholder:"LABEL"`
+	Space   string `help:"Search space (default: the profile's)." placeholder:"NAME"`
+	runFlags
 }
-
-const searchCommand = "search"
 
 // Run searches, in a new run folder or in one that was cut short.
 func (c searchCmd) Run(a *app) error {
-	if c.Resume != "" {
-		return c.resume(a)
-	}
-	if c.Method == "" {
+	switch {
+	case c.Resume != "" && c != searchCmd{runFlags: runFlags{Resume: c.Resume, JSON: c.JSON}}:
+		return errors.New("--resume DIR takes everything from the folder: leave out method and settings")
+	case c.Resume == "" && c.Method == "":
 		return fmt.Errorf("search: expected a method (%s) or --resume DIR", methodNames())
 	}
-	method, err := nas.Lookup(c.Method)
-	if err != nil {
-		return err
-	}
-	config, settings, err := c.settings(method)
-	if err != nil {
-		return err
-	}
-	base, err := method.Base(config)
-	if err != nil {
-		return err
-	}
-	f, err := createFolder(c.Out, fmt.Sprintf("%s-%s-s%d", method.Name, settings.Profile, base.Seed), settings)
-	if err != nil {
-		return err
-	}
-	defer f.Unlock()
-	return c.run(a, f, method, config, settings)
+	return c.do(a, run.Search, c.job, resumedSearch, reportSearch)
 }
 
-// settings puts together what a new run does.
-func (c searchCmd) settings(method nas.Method) (nas.Config, runConfig, error) {
-	s := runConfig{Command: searchCommand, Method: method.Name, Profile: c.Profile}
-	if s.Profile == "" {
-		s.Profile = nas.Quick
-	}
-	profile, err := nas.LookupProfile(s.Profile)
+// job puts together what a new run does.
+func (c searchCmd) job() (job, error) {
+	m, err := nas.Lookup(c.Method)
 	if err != nil {
-		return nil, s, fmt.Errorf("--profile: %w", err)
+		return job{}, err
 	}
-	s.Note = method.Note(profile)
-	if s.Data, err = pickData(c.Data); err != nil {
-		return nil, s, err
-	}
-	config, err := method.Config(s.Profile)
+	name, err := c.profile()
 	if err != nil {
-		return nil, s, err
+		return job{}, err
 	}
-	base, err := method.Base(config)
+	if _, err := m.Variant(c.Variant); err != nil {
+		return job{}, fmt.Errorf("--variant: %w", err)
+	}
+	config, err := m.Config(name, c.Variant)
 	if err != nil {
-		return nil, s, err
+		return job{}, err
 	}
+	common := config.Shared()
 	if c.Space != "" {
-		if !slices.Contains(method.Spaces, c.Space) {
-			return nil, s, fmt.Errorf("--space %s: %s searches %s", c.Space, method.Name, strings.Join(method.Spaces, ", "))
+		if !slices.Contains(m.Spaces, c.Space) {
+			return job{}, fmt.Errorf("--space %s: %s searches %s", c.Space, m.Name, strings.Join(m.Spaces, ", "))
 		}
-		base.Space = c.Space
+		common.Space = c.Space
 	}
-	if c.Config != "" {
-		text, err := os.ReadFile(c.Config)
-		if err != nil {
-			return nil, s, fmt.Errorf("--config: %w", err)
-		}
-		if err := decodeStrict(c.Config, text, config); err != nil {
-			return nil, s, err
-		}
-		base.Profile = s.Profile
-		changed, err := runfolder.Changed(method, config, s.Profile)
-		if err != nil {
-			return nil, s, err
-		}
-		if changed {
-			s.Note = fmt.Sprintf("profile %s, changed: %s", s.Profile, s.Note)
-			s.Profile, base.Profile = customProfile, customProfile
-		}
+	if err := c.change(config, &common.Profile, &common.Seed, &common.Granularity); err != nil {
+		return job{}, err
 	}
-	if c.Seed != nil {
-		base.Seed = *c.Seed
+	if err := m.Check(config); err != nil {
+		return job{}, c.blame(err)
 	}
-	if c.Granularity != "" {
-		if _, err := nn.ParseLevel(c.Granularity); err != nil {
-			return nil, s, fmt.Errorf("--%w", err)
-		}
-		base.Granularity = c.Granularity
+	set, dir, err := openData(c.Data)
+	if err != nil {
+		return job{}, err
 	}
-	if err := config.Validate(); err != nil {
-		if c.Config != "" {
-			err = fmt.Errorf("%s: %w", c.Config, err)
-		}
-		return nil, s, err
+	if common.Space == space.FairNASName && set.Name != datasets.FolderName {
+		return job{}, fmt.Errorf("search: space %s needs --data DIR with images in ImageNet's layout: DIR/train/CLASS/*.JPEG", common.Space)
 	}
-	if s.Space = base.Space; s.Space == space.FairNASName {
-		if c.Data == "" {
-			return nil, s, fmt.Errorf("search: space %s needs --data DIR with images in ImageNet's layout: DIR/train/CLASS/*.JPEG", s.Space)
-		}
-		s.Data.Name = imageFolderData
+	identity, err := set.Identity()
+	if err != nil {
+		return job{}, err
 	}
-	s.Config, err = json.Marshal(config)
-	return config, s, err
+	spec, note, err := m.Spec(config, c.Variant, identity)
+	return job{evidence.Config{Spec: spec, Note: note, DataDir: dir}, set, searching(m, config, spec)}, err
 }
 
-// customProfile is the name of a profile that --config changed.
-const customProfile = runfolder.CustomProfile
-
-// resume goes on with the run of a folder, from its last checkpoint if there is one.
-func (c searchCmd) resume(a *app) error {
-	given := c
-	given.Resume, given.JSON = "", false
-	if given != (searchCmd{}) {
-		return errors.New("--resume DIR takes everything from the folder: leave out method and settings")
-	}
-	f, settings, err := openFolder(c.Resume, searchCommand)
+// resumedSearch is the work of a search from its config.json.
+func resumedSearch(where string, c evidence.Config) (work, error) {
+	m, err := nas.Lookup(c.Method)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("%s: %w", where, err)
 	}
-	defer f.Unlock()
-	result, err := evidence.ReadResult(f.Dir)
-	if err == nil {
-		fmt.Fprintf(a.stderr, "%s: the run has ended already\n", f.Dir)
-		return c.report(a, f, &result)
+	config := m.New()
+	if err := method.Decode(where+": config", c.Spec.Config, config); err != nil {
+		return nil, err
 	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return err
+	if err := m.Check(config); err != nil {
+		return nil, fmt.Errorf("%s: %w", where, err)
 	}
-	where := f.Dir + "/" + configFile
-	method, err := nas.Lookup(settings.Method)
-	if err != nil {
-		return fmt.Errorf("%s: %w", where, err)
-	}
-	config, err := method.Config(nas.Full)
-	if err != nil {
-		return err
-	}
-	if err := decodeStrict(where+": config", settings.Config, config); err != nil {
-		return err
-	}
-	if err := config.Validate(); err != nil {
-		return fmt.Errorf("%s: %w", where, err)
-	}
-	return c.run(a, f, method, config, settings)
+	return searching(m, config, c.Spec), nil
 }
 
-func (c searchCmd) run(a *app, f *folder, method nas.Method, config nas.Config, settings runConfig) error {
-	base, err := method.Base(config)
-	if err != nil {
-		return err
+// searching is what a search of a configuration does.
+func searching(m method.Method, config method.Config, spec run.Spec) work {
+	return func(ctx context.Context, e *engine.Engine, set *datasets.Set, o run.Options) (*run.Result, error) {
+		return m.Search(ctx, method.Env{Engine: e, Train: set.Train, Spec: spec, Options: o}, config)
 	}
-	var files []datasets.FileSum
-	var name string
-	var n int
-	var do func(*engine.Engine, search.Options) (*search.Result, error)
-	if settings.Data.Name == imageFolderData {
-		images, err := datasets.OpenImageFolder(settings.Data.Dir, "train")
-		if err != nil {
-			return err
-		}
-		name, n = images.Name, images.Len()
-		do = func(e *engine.Engine, o search.Options) (*search.Result, error) {
-			return method.SearchFolder(a.ctx, e, images, config, o)
-		}
-	} else {
-		images, _, err := datasets.Load(settings.Data.Name, settings.Data.Dir)
-		if err != nil {
-			return err
-		}
-		name, n, files = images.Name, images.N, images.Files
-		do = func(e *engine.Engine, o search.Options) (*search.Result, error) {
-			return method.Search(a.ctx, e, images, config, o)
-		}
-	}
-	fmt.Fprintf(a.stderr, "%s on %s (%d images), space %s, profile %s, seed %d, in %s\n", method.Name, name, n, settings.Space, settings.Profile, base.Seed, f.Dir)
-	var result *search.Result
-	err = a.work(f, settings, base.Seed, files, func(e *engine.Engine, log search.Listener) (save func() error, err error) {
-		result, err = do(e, search.Options{Dir: f.Dir, Listeners: []search.Listener{log, showProgress(a.stderr, searchEpoch)}})
-		return func() error { return evidence.WriteResult(f.Dir, *result) }, err
-	})
-	if err != nil {
-		return err
-	}
-	return c.report(a, f, result)
 }
 
-// report prints what was found.
-func (c searchCmd) report(a *app, f *folder, r *search.Result) error {
-	if r.Supernet != nil {
-		return c.reportPaths(a, f, r)
-	}
-	skipsNormal, skipsReduce := r.Genotype.Normal.Count(nn.SkipConnect), r.Genotype.Reduce.Count(nn.SkipConnect)
-	if c.JSON {
-		return writeJSON(a.stdout, struct {
-			Dir         string            `json:"dir"`
-			Method      string            `json:"method"`
-			Profile     string            `json:"profile"`
-			Seed        uint64            `json:"seed"`
-			Steps       int               `json:"steps"`
-			Genotype    arch.Genotype     `json:"genotype"`
-			DerivedBy   string            `json:"derived_by"`
-			SkipsNormal int               `json:"skips_normal"`
-			SkipsReduce int               `json:"skips_reduce"`
-			Last        search.EpochStats `json:"last_epoch"`
-		}{f.Dir, r.Method, r.Profile, r.Seed, r.Steps, r.Genotype, r.DerivedBy, skipsNormal, skipsReduce, r.Epochs[len(r.Epochs)-1]})
-	}
-	printGenotype(a.stdout, r.Genotype)
-	_, err := fmt.Fprintf(a.stdout, "derived by %s after %d steps; skip connections: %d normal, %d reduce\nrun folder: %s\n",
-		r.DerivedBy, r.Steps, skipsNormal, skipsReduce, f.Dir)
-	return err
-}
-
-// reportPaths prints what came of a single-path supernet.
-func (c searchCmd) reportPaths(a *app, f *folder, r *search.Result) error {
-	if c.JSON {
-		return writeJSON(a.stdout, struct {
-			Dir string `json:"dir"`
-			*search.Result
-		}{f.Dir, r})
+// reportSearch prints what was found.
+func reportSearch(w io.Writer, dir string, r run.Result) error {
+	if r.Genotype != nil {
+		printGenotype(w, *r.Genotype)
 	}
 	if r.Ranking != nil {
-		series, err := figures.Ranking(*r)
+		series, err := figures.Ranking(r)
 		if err != nil {
 			return err
 		}
 		for _, s := range series {
-			fmt.Fprintf(a.stdout, "one-shot accuracy of %d networks, %s: %.1f to %.1f %%; with their true accuracy %s\n", len(s.OneShot), s.Name, slices.Min(s.OneShot), slices.Max(s.OneShot), s.Tau)
+			fmt.Fprintf(w, "one-shot accuracy of %d networks, %s: %.1f to %.1f %%; with their true accuracy %s\n", len(s.OneShot), s.Name, slices.Min(s.OneShot), slices.Max(s.OneShot), s.Tau)
 		}
 	}
-	if v := r.Evolution; v != nil {
-		fmt.Fprintf(a.stdout, "%d paths measured in %d generations; the first front, * chosen:\n", v.Evaluations, len(v.Generations))
-		fmt.Fprintf(a.stdout, "  %-*s  accuracy  multiply-adds  parameters\n", len(v.Chosen.Code), "code")
-		for _, p := range v.Front {
-			mark := " "
-			if p == v.Chosen {
-				mark = "*"
-			}
-			fmt.Fprintf(a.stdout, "%s %s  %8.4f  %13d  %10d\n", mark, p.Code, p.Accuracy, p.MACs, p.Params)
+	if r.Front != nil {
+		if err := printFront(w, *r.Front); err != nil {
+			return err
 		}
-		fmt.Fprintf(a.stdout, "the chosen network is in %s/%s: gonas train %[1]s\n", f.Dir, evidence.NetworkFile)
 	}
-	_, err := fmt.Fprintf(a.stdout, "%d steps, sampling %s; run folder: %s\n", r.Steps, r.Supernet.Sampling, f.Dir)
-	return err
+	text := fmt.Sprintf("%g steps", r.Numbers.Of("steps"))
+	if r.DerivedBy != "" {
+		text = fmt.Sprintf("derived by %s after %s", r.DerivedBy, text)
+	}
+	if g := r.Genotype; g != nil {
+		text += fmt.Sprintf("; skip connections: %d normal, %d reduce", g.Normal.Count(nn.SkipConnect), g.Reduce.Count(nn.SkipConnect))
+	}
+	fmt.Fprintln(w, text)
+	switch {
+	case r.Network != nil:
+		fmt.Fprintf(w, "the network is in %s/%s: gonas train %s\n", dir, evidence.NetworkFile, shellWord(dir))
+	case r.Genotype != nil:
+		fmt.Fprintf(w, "%s; the two strongest edges of every node instead: gonas train %s\n", run.ErrNothingDerived, shellWord(dir))
+	}
+	return nil
+}
+
+// printFront writes the members of a front, a column for each objective.
+func printFront(w io.Writer, f run.Front) error {
+	fmt.Fprintf(w, "%d paths measured in %d generations; the first front, * chosen:\n", f.Evaluations, len(f.Generations))
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprint(table, "code\t")
+	for _, o := range f.Objectives {
+		fmt.Fprintf(table, "%s\t", o.Label())
+	}
+	fmt.Fprintln(table)
+	for i, m := range f.Members {
+		mark := ""
+		if i == f.Chosen {
+			mark = "* "
+		}
+		fmt.Fprintf(table, "%s%s\t", mark, m.Code)
+		for k, v := range m.Values {
+			fmt.Fprintf(table, "%.4g\t", v*f.Objectives[k].Scale)
+		}
+		fmt.Fprintln(table)
+	}
+	return table.Flush()
 }
 
 // printGenotype writes both cells for people.
@@ -283,18 +173,17 @@ func printGenotype(w io.Writer, g arch.Genotype) {
 		cell arch.Cell
 	}{{"normal", g.Normal}, {"reduce", g.Reduce}} {
 		fmt.Fprintf(w, "%s cell:", side.name)
-		for node := 2; node < 2+arch.Nodes; node++ {
-			var parts []string
-			for _, edge := range side.cell.Edges {
-				if edge.To == node {
-					parts = append(parts, fmt.Sprintf("%s from %d", edge.Op, edge.From))
-				}
+		edges := slices.Clone(side.cell.Edges)
+		slices.SortStableFunc(edges, func(a, b arch.Edge) int { return a.To - b.To })
+		for i, edge := range edges {
+			if i == 0 || edges[i-1].To != edge.To {
+				fmt.Fprintf(w, "\n  node %d: ", edge.To)
+			} else {
+				fmt.Fprint(w, ", ")
 			}
-			if parts != nil {
-				fmt.Fprintf(w, "\n  node %d: %s", node, strings.Join(parts, ", "))
-			}
+			fmt.Fprintf(w, "%s from %d", edge.Op, edge.From)
 		}
-		if len(side.cell.Edges) == 0 {
+		if len(edges) == 0 {
 			fmt.Fprint(w, " no edges")
 		}
 		fmt.Fprintln(w)

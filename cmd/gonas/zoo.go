@@ -269,6 +269,7 @@ func (c zooEvalCmd) Run(a *app) error {
 // images are the test images of a network at its size.
 func (c zooEvalCmd) images(n *zoo.Net) (datasets.BatchSource, error) {
 	in := n.Network.Input
+	request := datasets.BatchRequest{Size: c.Batch, Side: in[0]}
 	switch {
 	case in[1] == 1:
 		return nil, fmt.Errorf("zoo eval %s: a network for speech: measuring on sound is not there yet", n.Name)
@@ -280,17 +281,13 @@ func (c zooEvalCmd) images(n *zoo.Net) (datasets.BatchSource, error) {
 		if err != nil {
 			return nil, err
 		}
-		return datasets.NewImageBatches(folder, datasets.ImageBatchConfig{BatchSize: c.Batch, Transform: datasets.ImageNetEvalAt(in[0])})
+		return folder.Source().Batches(request)
 	}
-	pick, err := pickData(c.Data)
+	set, _, err := openData(c.Data)
 	if err != nil {
 		return nil, err
 	}
-	_, test, err := datasets.Load(pick.Name, pick.Dir)
-	if err != nil {
-		return nil, err
-	}
-	return datasets.NewBatches(test, datasets.BatchConfig{BatchSize: c.Batch, Augment: datasets.EvalTransform()})
+	return set.Test.Batches(request)
 }
 
 type zooCheckCmd struct {

@@ -120,3 +120,30 @@ func (g Genotype) Validate(known []string) error {
 	}
 	return nil
 }
+
+// Reachable tells whether each cell joins at least one node that can be reached from its inputs: in the threshold style an
+// edge may come from a node that has lost all of its own.
+func (g Genotype) Reachable() bool { return len(g.Normal.Outputs()) > 0 && len(g.Reduce.Outputs()) > 0 }
+
+// Exists tells for each state of a cell whether it has a value: 0 and 1 have, a node has where one of its edges comes from
+// such a state.
+func (c Cell) Exists() []bool {
+	last := 1
+	for _, e := range c.Edges {
+		last = max(last, e.To)
+	}
+	exists := make([]bool, last+1)
+	exists[0], exists[1] = true, true
+	for node := 2; node <= last; node++ {
+		for _, e := range c.Edges {
+			exists[node] = exists[node] || e.To == node && exists[e.From]
+		}
+	}
+	return exists
+}
+
+// Outputs are the nodes that the cell's output joins, in order: those of Concat that have a value.
+func (c Cell) Outputs() []int {
+	exists := c.Exists()
+	return slices.DeleteFunc(slices.Clone(c.Concat), func(n int) bool { return n >= len(exists) || !exists[n] })
+}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/gomlx/compute/shapes"
@@ -84,4 +85,20 @@ func (a *Average) Swap() {
 		g.buffers = kept[1]
 		a.values[g] = pair
 	}
+}
+
+// Finalize frees the average's device memory at once; it must not be used afterwards. A nil one has none.
+func (a *Average) Finalize() error {
+	if a == nil {
+		return nil
+	}
+	var errs []error
+	for _, pair := range a.values {
+		for _, t := range pair {
+			if t != nil {
+				errs = append(errs, t.FinalizeAll())
+			}
+		}
+	}
+	return errors.Join(errs...)
 }

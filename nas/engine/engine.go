@@ -130,6 +130,8 @@ func (x *executable) trace() error {
 				in[i] = graph.Parameter(g, fmt.Sprintf("p%d", i), s)
 			}
 			x.outNodes = x.build(in)
+			// What the function has captured, such as a whole search, can go.
+			x.build = nil
 			for i, n := range x.outNodes {
 				// A parameter passed through needs a node of its own to be an output.
 				if n.Type() == graph.NodeTypeParameter {
@@ -184,6 +186,28 @@ func (x *executable) run(in ...any) (out []*tensors.Tensor, err error) {
 		return nil, fmt.Errorf("running block %s: %w", x.key, err)
 	}
 	return out, nil
+}
+
+// Evaluate runs a graph function on inputs. A key names the function, which must always be the same under it, so that it
+// compiles once for inputs of the same shapes; under an empty key it compiles at every call.
+func (e *Engine) Evaluate(key string, f func(in []*graph.Node) []*graph.Node, in ...*tensors.Tensor) ([]*tensors.Tensor, error) {
+	dims, args := make([]shapes.Shape, len(in)), make([]any, len(in))
+	for i, t := range in {
+		dims[i], args[i] = t.Shape(), t
+	}
+	if key == "" {
+		x := &executable{engine: e, key: "evaluate", inputs: dims, build: f}
+		defer x.finalize()
+		return x.run(args...)
+	}
+	return e.executable("evaluate|"+key, dims, f).run(args...)
+}
+
+// finalize frees the program.
+func (x *executable) finalize() {
+	if x.graph != nil {
+		x.graph.Finalize()
+	}
 }
 
 // compileAll compiles in parallel what is not compiled yet.

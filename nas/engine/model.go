@@ -27,6 +27,10 @@ type Model struct {
 	one    *tensors.Tensor
 	// pending are values by state_dict name for groups that no plan has made yet.
 	pending map[string][]float64
+
+	// SumsAhead compiles with a path's gradient all sums that gradients of other paths may need. It is for several paths at
+	// once that are drawn independently of each other, so that any block may be what some of them share.
+	SumsAhead bool
 }
 
 // NewModel makes a model whose tensors are all zero until [Model.Load].
@@ -418,8 +422,11 @@ func (m *Model) LoadOptimizerState(o *Optimizer, slots []map[string][]float32, s
 	return nil
 }
 
-// Finalize frees the model's device memory at once; the model must not be used afterwards.
+// Finalize frees the model's device memory at once; the model must not be used afterwards. A nil one has none.
 func (m *Model) Finalize() error {
+	if m == nil {
+		return nil
+	}
 	errs := []error{m.one.FinalizeAll()}
 	for _, g := range m.list {
 		for _, t := range g.tensors() {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -171,7 +172,7 @@ func (o *Optimizer) Step(rate float64, variables []*Variable, gradients []*tenso
 		if gradients[i] == nil {
 			continue
 		}
-		m := movement{v, gradients[i], o.updating(v, gradients[i], len(numbers)), nil}
+		m := movement{i, v, gradients[i], o.updating(v, gradients[i], len(numbers)), nil}
 		list = append(list, m.update)
 		if o.clip > 0 {
 			m.squares = o.engine.executable("squares", []shapes.Shape{m.gradient.Shape()}, func(in []*Node) []*Node {
@@ -184,32 +185,29 @@ func (o *Optimizer) Step(rate float64, variables []*Variable, gradients []*tenso
 	if err := o.engine.compileAll(list); err != nil {
 		return 0, err
 	}
-	scale := o.engine.Scalar(1)
+	var scale *tensors.Tensor
 	if o.clip > 0 && len(moved) > 0 {
-		if scale, norm, err = o.clipScale(moved); err != nil {
-			return 0, err
-		}
+		scale, norm, err = o.clipScale(moved, len(variables))
+	} else {
+		scale = o.engine.Scalar(1)
+	}
+	if err != nil {
+		return 0, err
 	}
 	scalars := o.engine.Tensor(numbers, len(numbers))
+	defer func() { err = errors.Join(err, scale.FinalizeAll(), scalars.FinalizeAll()) }()
 	// On the device first, for several updates read them at once.
 	for _, t := range []*tensors.Tensor{scale, scalars} {
 		if _, err := t.Buffer(o.engine.backend, 0); err != nil {
 			return 0, fmt.Errorf("moving an input to the device: %w", err)
 		}
 	}
-	if err := o.engine.each(len(moved), func(i int) error { return o.apply(moved[i], scale, scalars) }); err != nil {
-		return 0, err
-	}
-	for _, t := range []*tensors.Tensor{scale, scalars} {
-		if err := t.FinalizeAll(); err != nil {
-			return 0, err
-		}
-	}
-	return norm, nil
+	return norm, o.engine.each(len(moved), func(i int) error { return o.apply(moved[i], scale, scalars) })
 }
 
-// movement is one variable's part of a step; squares is nil without clipping.
+// movement is one variable's part of a step, by its number among all; squares is nil without clipping.
 type movement struct {
+	number          int
 	variable        *Variable
 	gradient        *tensors.Tensor
 	update, squares *executable
@@ -257,13 +255,26 @@ func (o *Optimizer) apply(m movement, scale, scalars *tensors.Tensor) error {
 	return nil
 }
 
-// clipScale computes min(1, clip/(norm+1e-6)) on the device, squares summed in the order of the gradients.
-func (o *Optimizer) clipScale(moved []movement) (scale *tensors.Tensor, norm float64, err error) {
-	sums, in := make([]*tensors.Tensor, len(moved)), make([]shapes.Shape, len(moved))
+// clipScale computes min(1, clip/(norm+1e-6)) on the device, squares summed in the order of the variables. Those that do
+// not move count as zero, so that one program serves whatever moves.
+func (o *Optimizer) clipScale(moved []movement, variables int) (scale *tensors.Tensor, norm float64, err error) {
+	sums, in := make([]any, variables), make([]shapes.Shape, variables)
+	zero := o.engine.Scalar(0)
+	for i := range sums {
+		sums[i], in[i] = zero, zero.Shape()
+	}
+	defer func() {
+		for _, s := range sums {
+			if t := s.(*tensors.Tensor); t != zero {
+				err = errors.Join(err, t.FinalizeAll())
+			}
+		}
+		err = errors.Join(err, zero.FinalizeAll())
+	}()
 	err = o.engine.each(len(moved), func(i int) error {
 		out, err := moved[i].squares.run(moved[i].gradient)
 		if err == nil {
-			sums[i], in[i] = out[0], out[0].Shape()
+			sums[moved[i].number] = out[0]
 		}
 		return err
 	})
@@ -279,23 +290,27 @@ func (o *Optimizer) clipScale(moved []movement) (scale *tensors.Tensor, norm flo
 		scale := Min(Reciprocal(MulScalar(AddScalar(norm, 1e-6), 1/o.clip)), OnesLike(norm))
 		return []*Node{scale, norm}
 	})
-	args := make([]any, len(sums))
-	for i, s := range sums {
-		args[i] = s
-	}
-	outs, err := x.run(args...)
+	outs, err := x.run(sums...)
 	if err != nil {
 		return nil, 0, err
 	}
-	if norm, err = ScalarValue(outs[1]); err != nil {
-		return nil, 0, err
+	norm, err = ScalarValue(outs[1])
+	return outs[0], norm, errors.Join(err, outs[1].FinalizeAll())
+}
+
+// Finalize frees the state's device memory at once; the optimizer must not be used afterwards. A nil one has none.
+func (o *Optimizer) Finalize() error {
+	if o == nil {
+		return nil
 	}
-	for _, s := range append(sums, outs[1]) {
-		if err := s.FinalizeAll(); err != nil {
-			return nil, 0, err
+	var errs []error
+	for _, slots := range o.state {
+		for _, t := range slots {
+			errs = append(errs, t.FinalizeAll())
 		}
 	}
-	return outs[0], norm, nil
+	o.state = map[*Variable][]*tensors.Tensor{}
+	return errors.Join(errs...)
 }
 
 // sumOfSquares adds columns first, so that XLA can use vectors and the error stays small.
@@ -365,11 +380,15 @@ func (o *Optimizer) LoadVariableState(variables []*Variable, state [][][]float32
 				return fmt.Errorf("optimizer state: variable %d, tensor %d: expected %d values, got %d", i, k, v.Value.Shape().Size(), len(values))
 			}
 			t := o.engine.Tensor(widen(values), dims...)
+			held := &v.Value
 			if k > 0 {
-				slots[k-1] = t
+				held = &slots[k-1]
 			}
+			if err := (*held).FinalizeAll(); err != nil {
+				return err
+			}
+			*held = t
 		}
-		v.Value = o.engine.Tensor(widen(state[i][0]), dims...)
 	}
 	return nil
 }

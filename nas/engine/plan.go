@@ -2,6 +2,7 @@ package engine
 
 import (
 	"container/heap"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -48,7 +49,9 @@ type instruction struct {
 
 // plan is a static schedule: which executable runs on which slots, what it waits for, and when a slot's tensor can go.
 type plan struct {
-	model        *Model
+	model *Model
+	// drawn is true for a path, of which there are many: its sums are of two each, so that one program a shape serves all.
+	drawn        bool
 	slots        []shapes.Shape
 	inputs       []int
 	outputs      []int
@@ -108,7 +111,7 @@ func (t tracer) Call(name string, m nn.Module, in ...nn.Value) []nn.Value {
 // newPlan traces one pass; it panics with an error where a graph function does.
 func newPlan(path *Path, in []shapes.Shape, mode nn.Mode) *plan {
 	m, root := path.model, path.root
-	p := &plan{model: m, one: -1, groupGradients: map[*Group]int{}}
+	p := &plan{model: m, drawn: path != m.whole, one: -1, groupGradients: map[*Group]int{}}
 	values := make([]nn.Value, len(in))
 	for i, s := range in {
 		slot := p.slot(s)
@@ -315,14 +318,22 @@ func (p *plan) sum(parts []int) int {
 	if len(parts) == 1 {
 		return parts[0]
 	}
+	if p.drawn && len(parts) > 2 {
+		return p.sum([]int{p.sum(parts[:len(parts)-1]), parts[len(parts)-1]})
+	}
 	in := make([]shapes.Shape, len(parts))
 	for i, s := range parts {
 		in[i] = p.slots[s]
 	}
-	b := block{module: sumModule, layout: newLayout(nil), in: in}
 	out := p.slot(in[0])
-	p.instructions = append(p.instructions, instruction{executable: b.forward(p.model.engine), in: parts, out: []int{out}, buffersAt: -1})
+	p.instructions = append(p.instructions, instruction{executable: p.adding(in), in: parts, out: []int{out}, buffersAt: -1})
 	return out
+}
+
+// adding is the executable that adds tensors of these shapes, which are equal.
+func (p *plan) adding(in []shapes.Shape) *executable {
+	b := block{module: sumModule, layout: newLayout(nil), in: in}
+	return b.forward(p.model.engine)
 }
 
 var sumModule = nn.Sum()
@@ -380,6 +391,13 @@ func (p *plan) finish() error {
 	for k, i := range p.instructions {
 		list[k] = i.executable
 	}
+	if p.drawn && p.one >= 0 && p.model.SumsAhead {
+		for s := range p.slots {
+			if made[s] >= 0 {
+				list = append(list, p.adding([]shapes.Shape{p.slots[s], p.slots[s]}))
+			}
+		}
+	}
 	return p.model.engine.compileAll(list)
 }
 
@@ -399,7 +417,21 @@ func (p *plan) run(inputs []*tensors.Tensor) (values []*tensors.Tensor, err erro
 		}
 	}
 	r := &run{plan: p, values: values, readers: slices.Clone(p.readers), waits: make([]int, len(p.instructions))}
-	return values, r.all()
+	if err := r.all(); err != nil {
+		return nil, errors.Join(err, p.free(values))
+	}
+	return values, nil
+}
+
+// free gives back what a run that failed has made.
+func (p *plan) free(values []*tensors.Tensor) error {
+	var errs []error
+	for s, t := range values {
+		if t != nil && s != p.one && !slices.Contains(p.inputs, s) {
+			errs = append(errs, t.FinalizeAll())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // run is one execution of a plan. Independent instructions run side by side, those of the longest chain first, so that

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -26,28 +27,45 @@ const hessianRadius = 1e-2
 // difference at w ± R·dw'. The weights are as before when it returns; batch-norm statistics have moved by the
 // three passes at w, as in the official code, and not by the one at w'. The results' Inputs are the gradients
 // in the order of the configuration, its Outputs those at w'.
-func Unrolled(m *Model, o *Optimizer, c UnrolledConfig, train, valid []*tensors.Tensor) (*Gradients, error) {
+func Unrolled(m *Model, o *Optimizer, c UnrolledConfig, train, valid []*tensors.Tensor) (ahead *Gradients, err error) {
 	mode := nn.Mode{Train: true}
 	first, err := m.Gradient(mode, true, nil, train...)
 	if err != nil {
 		return nil, err
 	}
+	// made are the passes whose results are not returned.
+	made := []*Gradients{first}
 	variables := m.Variables()
 	original := make([]*tensors.Tensor, len(variables))
 	for i, v := range variables {
 		original[i] = v.Value
 	}
-	restore := func() {
+	// drop puts the weights back and frees those that stood in their place.
+	drop := func() error {
+		var errs []error
 		for i, v := range variables {
-			v.Value = original[i]
+			if v.Value != original[i] {
+				errs = append(errs, v.Value.FinalizeAll())
+				v.Value = original[i]
+			}
 		}
+		return errors.Join(errs...)
 	}
-	defer restore()
+	defer func() {
+		if err != nil && ahead != nil {
+			made, ahead = append(made, ahead), nil
+		}
+		errs := []error{err, drop()}
+		for _, g := range made {
+			errs = append(errs, g.Finalize())
+		}
+		err = errors.Join(errs...)
+	}()
 	// shift sets w + scale·direction.
-	shift := func(directions []*tensors.Tensor, scale float64) error {
+	shift := func(directions []*tensors.Tensor, scale float64) (err error) {
 		factor := m.engine.Scalar(scale)
+		defer func() { err = errors.Join(err, factor.FinalizeAll()) }()
 		for i, v := range variables {
-			v.Value = original[i]
 			if directions[i] == nil {
 				continue
 			}
@@ -61,30 +79,76 @@ func Unrolled(m *Model, o *Optimizer, c UnrolledConfig, train, valid []*tensors.
 		}
 		return nil
 	}
-	drop := func() error {
-		for i, v := range variables {
-			if v.Value != original[i] {
-				if err := v.Value.FinalizeAll(); err != nil {
-					return err
-				}
-			}
-		}
-		restore()
-		return nil
-	}
 
+	if err := m.lookAhead(o, c, variables, m.Weights(first)); err != nil {
+		return nil, err
+	}
+	buffers, err := m.copyBuffers()
+	if err != nil {
+		return nil, err
+	}
+	if ahead, err = m.Gradient(mode, true, c.Inputs, valid...); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(m.restoreBuffers(buffers), drop()); err != nil {
+		return ahead, err
+	}
+	vector := m.Weights(ahead)
+	norm, err := m.engine.norm(vector)
+	if err != nil {
+		return ahead, err
+	}
+	r := hessianRadius / norm
+	var sides [2]*Gradients
+	for k, sign := range []float64{1, -1} {
+		if err := shift(vector, sign*r); err != nil {
+			return ahead, err
+		}
+		if sides[k], err = m.Gradient(mode, false, c.Inputs, train...); err != nil {
+			return ahead, err
+		}
+		made = append(made, sides[k])
+		if err := drop(); err != nil {
+			return ahead, err
+		}
+	}
+	factor := m.engine.Scalar(c.LearningRate / (2 * r))
+	defer func() { err = errors.Join(err, factor.FinalizeAll()) }()
+	for i, t := range ahead.Inputs {
+		plus, minus := sides[0].Inputs[i], sides[1].Inputs[i]
+		if t == nil || plus == nil || minus == nil {
+			continue // the loss does not depend on it
+		}
+		x := m.engine.executable("implicit", []shapes.Shape{t.Shape(), t.Shape(), t.Shape(), factor.Shape()}, func(in []*Node) []*Node {
+			return []*Node{Sub(in[0], Mul(Sub(in[1], in[2]), in[3]))}
+		})
+		outs, err := x.run(t, plus, minus, factor)
+		if err != nil {
+			return ahead, err
+		}
+		ahead.Inputs[i] = outs[0]
+		if err := t.FinalizeAll(); err != nil {
+			return ahead, err
+		}
+	}
+	return ahead, nil
+}
+
+// lookAhead moves the weights by one step of SGD on new tensors; the optimizer's state stays as it is.
+func (m *Model) lookAhead(o *Optimizer, c UnrolledConfig, variables []*Variable, gradients []*tensors.Tensor) (err error) {
+	rate := m.engine.Scalar(c.LearningRate)
+	defer func() { err = errors.Join(err, rate.FinalizeAll()) }()
+	key := fmt.Sprintf("look_ahead|%g|%g", c.Momentum, c.WeightDecay)
 	for i, v := range variables {
-		gradient := m.Weights(first)[i]
+		gradient := gradients[i]
 		if gradient == nil {
 			continue
 		}
-		in := []any{original[i], gradient}
-		dims := []shapes.Shape{original[i].Shape(), gradient.Shape()}
+		in := []any{v.Value, gradient}
+		dims := []shapes.Shape{v.Value.Shape(), gradient.Shape()}
 		if o.rule.Slots() > 0 {
-			in, dims = append(in, o.slots(v)[0]), append(dims, original[i].Shape())
+			in, dims = append(in, o.slots(v)[0]), append(dims, v.Value.Shape())
 		}
-		key := fmt.Sprintf("look_ahead|%g|%g", c.Momentum, c.WeightDecay)
-		rate := m.engine.Scalar(c.LearningRate)
 		x := m.engine.executable(key, append(dims, rate.Shape()), func(in []*Node) []*Node {
 			direction := decayed(in[0], in[1], c.WeightDecay)
 			if len(in) == 4 {
@@ -94,62 +158,11 @@ func Unrolled(m *Model, o *Optimizer, c UnrolledConfig, train, valid []*tensors.
 		})
 		outs, err := x.run(append(in, rate)...)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		v.Value = outs[0]
 	}
-	buffers, err := m.copyBuffers()
-	if err != nil {
-		return nil, err
-	}
-	ahead, err := m.Gradient(mode, true, c.Inputs, valid...)
-	if err != nil {
-		return nil, err
-	}
-	if err := m.restoreBuffers(buffers); err != nil {
-		return nil, err
-	}
-	if err := drop(); err != nil {
-		return nil, err
-	}
-	vector := m.Weights(ahead)
-	norm, err := m.engine.norm(vector)
-	if err != nil {
-		return nil, err
-	}
-	r := hessianRadius / norm
-	var sides [2]*Gradients
-	for k, sign := range []float64{1, -1} {
-		if err := shift(vector, sign*r); err != nil {
-			return nil, err
-		}
-		if sides[k], err = m.Gradient(mode, false, c.Inputs, train...); err != nil {
-			return nil, err
-		}
-		if err := drop(); err != nil {
-			return nil, err
-		}
-	}
-	factor := m.engine.Scalar(c.LearningRate / (2 * r))
-	for i, t := range ahead.Inputs {
-		x := m.engine.executable("implicit", []shapes.Shape{t.Shape(), t.Shape(), t.Shape(), factor.Shape()}, func(in []*Node) []*Node {
-			return []*Node{Sub(in[0], Mul(Sub(in[1], in[2]), in[3]))}
-		})
-		outs, err := x.run(t, sides[0].Inputs[i], sides[1].Inputs[i], factor)
-		if err != nil {
-			return nil, err
-		}
-		if err := t.FinalizeAll(); err != nil {
-			return nil, err
-		}
-		ahead.Inputs[i] = outs[0]
-	}
-	for _, g := range []*Gradients{first, sides[0], sides[1]} {
-		if err := g.Finalize(); err != nil {
-			return nil, err
-		}
-	}
-	return ahead, nil
+	return nil
 }
 
 // norm is the global L2 norm of tensors on the device, summed in float64 on the host.
@@ -165,10 +178,7 @@ func (e *Engine) norm(list []*tensors.Tensor) (float64, error) {
 			return 0, err
 		}
 		v, err := ScalarValue(outs[0])
-		if err != nil {
-			return 0, err
-		}
-		if err := outs[0].FinalizeAll(); err != nil {
+		if err := errors.Join(err, outs[0].FinalizeAll()); err != nil {
 			return 0, err
 		}
 		total += v

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gonas/gonas/nas/arch"
 	"github.com/gonas/gonas/nas/golden"
+	"github.com/gonas/gonas/nas/space/cells"
 )
 
 func sigmoids(name string, scale float64) [][]float64 {
@@ -27,7 +28,7 @@ func TestDiscretiseGolden(t *testing.T) {
 	require.Len(t, cases, 12)
 	for _, c := range cases {
 		t.Run(c.Name, func(t *testing.T) {
-			got := Discretise(c.Primitives, sigmoids("alphas_normal", c.Scale), sigmoids("alphas_reduce", c.Scale), c.Method, c.Threshold)
+			got := Discretise(cells.Uniform(c.Primitives), sigmoids("alphas_normal", c.Scale), sigmoids("alphas_reduce", c.Scale), c.Method, c.Threshold)
 			assert.Equal(t, c.WantNormal, got.Normal.Edges)
 			assert.Equal(t, c.WantReduce, got.Reduce.Edges)
 			if len(c.WantNormal) > 0 {
@@ -49,12 +50,12 @@ func TestDiscretiseDropsNodes(t *testing.T) {
 	table[6] = []float64{0.85, 0.1} // node 4 from 1, at the threshold exactly
 	table[7] = []float64{0.86, 0.1} // node 4 from 2
 	table[8] = []float64{0.95, 0.1} // node 4 from 3, a node without edges
-	got := Discretise(primitives, table, table, MethodSparse, DefaultThreshold)
+	got := Discretise(cells.Uniform(primitives), table, table, MethodSparse, DefaultThreshold)
 	assert.Equal(t, arch.Cell{
 		Edges:  []arch.Edge{{Op: "sep_conv_3x3", From: 0, To: 2}, {Op: "skip_connect", From: 3, To: 4}, {Op: "skip_connect", From: 2, To: 4}},
 		Concat: []int{2, 4},
 	}, got.Normal)
-	got = Discretise(primitives, table, table, MethodEdge, DefaultThreshold)
+	got = Discretise(cells.Uniform(primitives), table, table, MethodEdge, DefaultThreshold)
 	assert.Equal(t, []int{2, 4}, got.Normal.Concat)
 	assert.Equal(t, 3, got.Normal.Count("skip_connect"), "an operation at the threshold is kept")
 }
@@ -63,9 +64,9 @@ func TestDiscretiseRefusesBadInput(t *testing.T) {
 	primitives := []string{"max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5"}
 	good, nan := sigmoids("alphas_normal", 4), sigmoids("alphas_normal", 4)
 	nan[3][3] = math.NaN()
-	assert.Equal(t, arch.Genotype{}, Discretise(primitives, good, good, "unheard of", 0.5))
+	assert.Equal(t, arch.Genotype{}, Discretise(cells.Uniform(primitives), good, good, "unheard of", 0.5))
 	for _, method := range []string{MethodDARTS, MethodSparse, MethodEdge} {
-		assert.Equal(t, arch.Genotype{}, Discretise(primitives, good, nan, method, 0.5))
-		assert.Equal(t, arch.Genotype{}, Discretise(primitives, good[:13], good, method, 0.5))
+		assert.Equal(t, arch.Genotype{}, Discretise(cells.Uniform(primitives), good, nan, method, 0.5))
+		assert.Equal(t, arch.Genotype{}, Discretise(cells.Uniform(primitives), good[:13], good, method, 0.5))
 	}
 }

@@ -6,9 +6,10 @@ import (
 
 	"github.com/gonas/gonas/backend"
 	"github.com/gonas/gonas/datasets"
+	"github.com/gonas/gonas/nas/diff"
 	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/fairdarts"
-	"github.com/gonas/gonas/nas/search"
+	"github.com/gonas/gonas/nas/method"
 )
 
 // A search on real images, made small enough to take seconds; so few steps need no threshold.
@@ -24,16 +25,17 @@ func ExampleSearch() {
 		return
 	}
 	c := fairdarts.DefaultConfig()
-	c.Profile = "example"
 	c.Size.Cells, c.Size.Channels, c.Image, c.Batch = 3, 4, 8, 8
 	c.Epochs, c.StepsPerEpoch, c.Granularity = 2, 2, "edge"
 	c.Discretisation = fairdarts.MethodDARTS
-	result, err := fairdarts.Search(context.Background(), engine.New(b.Backend), images, c, search.Options{})
+	env := method.Env{Engine: engine.New(b.Backend), Train: images.Source()}
+	result, err := diff.Search(context.Background(), env, c.Config, fairdarts.Search(&c))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Printf("%d steps, weights start at %.1f, derived by %s\n", result.Steps, result.History[0].NormalWeights[0][0], result.DerivedBy)
+	sigmoids, _ := result.Table("normal")
+	fmt.Printf("%g steps, weights start at %.1f, derived by %s\n", result.Numbers.Of("steps"), sigmoids.Epochs[0].Weights[0][0], result.DerivedBy)
 	// Output: 4 steps, weights start at 0.5, derived by darts, threshold 0.85
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -15,6 +16,7 @@ import (
 	"github.com/gonas/gonas/nas/golden"
 	"github.com/gonas/gonas/nas/nn"
 	"github.com/gonas/gonas/nas/space"
+	"github.com/gonas/gonas/nas/space/cells"
 )
 
 // requireNear asserts max |got - want| ≤ tolerance · max |want|.
@@ -58,11 +60,13 @@ func TestTotalLossGolden(t *testing.T) {
 		require.True(t, ok)
 		config := DefaultConfig()
 		config.ZeroOneForm = form
-		method := Method(config)
-		alphas := []*tensors.Tensor{e.Tensor(golden.Input("alphas_normal", []int{space.Edges, 7}), space.Edges, 7),
-			e.Tensor(golden.Input("alphas_reduce", []int{space.Edges, 7}), space.Edges, 7)}
+		method := Search(&config)
+		relax := nn.NewLeaf("sigmoid", nil, func(_ *nn.Ctx, in []*graph.Node) []*graph.Node { return []*graph.Node{method.Relax(0, in[0], nil)} })
+		penalty := nn.NewLeaf("penalty|"+string(form), nil, func(_ *nn.Ctx, in []*graph.Node) []*graph.Node { return []*graph.Node{method.Penalty(in)} })
+		alphas := []*tensors.Tensor{e.Tensor(golden.Input("alphas_normal", []int{cells.Edges, 7}), cells.Edges, 7),
+			e.Tensor(golden.Input("alphas_reduce", []int{cells.Edges, 7}), cells.Edges, 7)}
 		t.Run(string(form)+"/alone", func(t *testing.T) {
-			m, err := e.NewModel(method.Regulariser, nn.Operation)
+			m, err := e.NewModel(penalty, nn.Operation)
 			require.NoError(t, err)
 			g, err := m.Gradient(nn.Mode{}, false, []int{0, 1}, alphas...)
 			require.NoError(t, err)
@@ -72,13 +76,13 @@ func TestTotalLossGolden(t *testing.T) {
 		})
 		t.Run(string(form)+"/with the network", func(t *testing.T) {
 			t.Parallel()
-			net, err := space.Supernet(config.Size, config.Primitives, space.Options{})
+			net, err := space.Supernet(config.Size, space.SupernetInputs{Tables: 1}, space.MixedEdges(cells.Uniform(config.Primitives)))
 			require.NoError(t, err)
 			loss, add := engine.LossModule(0), nn.Sum()
-			root := nn.NewComposite("golden|"+net.Signature()+method.Regulariser.Signature(), nn.Network, []nn.Child{{Module: net}}, func(e nn.Env, in []nn.Value) []nn.Value {
-				normal, reduce := nn.Call1(e, "", method.Relax, in[2]), nn.Call1(e, "", method.Relax, in[3])
+			root := nn.NewComposite("golden|"+net.Signature()+penalty.Signature(), nn.Network, []nn.Child{{Module: net}}, func(e nn.Env, in []nn.Value) []nn.Value {
+				normal, reduce := nn.Call1(e, "", relax, in[2]), nn.Call1(e, "", relax, in[3])
 				entropy := nn.Call1(e, "", loss, nn.Call1(e, "", net, in[0], normal, reduce), in[1])
-				return []nn.Value{nn.Call1(e, "", add, entropy, nn.Call1(e, "", method.Regulariser, in[2], in[3])), entropy}
+				return []nn.Value{nn.Call1(e, "", add, entropy, nn.Call1(e, "", penalty, in[2], in[3])), entropy}
 			})
 			m, err := e.NewModel(root, nn.Edge)
 			require.NoError(t, err)

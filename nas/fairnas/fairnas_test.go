@@ -7,8 +7,6 @@ import (
 	"math"
 	"math/big"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
@@ -18,9 +16,12 @@ import (
 	"github.com/gonas/gonas/backend"
 	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/nas/engine"
+	"github.com/gonas/gonas/nas/evolve"
 	"github.com/gonas/gonas/nas/fairnas"
+	"github.com/gonas/gonas/nas/method"
 	"github.com/gonas/gonas/nas/nn"
-	"github.com/gonas/gonas/nas/search"
+	"github.com/gonas/gonas/nas/oneshot"
+	"github.com/gonas/gonas/nas/run"
 	"github.com/gonas/gonas/nas/space"
 	"github.com/gonas/gonas/nas/zoo"
 )
@@ -28,18 +29,16 @@ import (
 func tiny() fairnas.Config {
 	c := fairnas.DefaultConfig()
 	c.Profile, c.Space, c.Image, c.Holdout = "test", space.NASBenchMacroName, 8, 0.1
-	c.Epochs, c.StepsPerEpoch, c.Batch, c.Recalibrate, c.Measure, c.Rank = 2, 2, 4, 8, 16, 5
+	c.Epochs, c.StepsPerEpoch, c.Batch, c.Recalibrate, c.Measure = 2, 2, 4, 8, 16
 	c.Evolution.Population, c.Evolution.Generations = 4, 3
 	return c
 }
 
-func open(t testing.TB) (*engine.Engine, *datasets.Images) {
+func newEngine(t testing.TB) *engine.Engine {
 	t.Helper()
 	b, err := backend.Open()
 	require.NoError(t, err)
-	images, _, err := datasets.Embedded()
-	require.NoError(t, err)
-	return engine.New(b.Backend), images
+	return engine.New(b.Backend)
 }
 
 // The lemma's values, from the paper's formula in exact arithmetic.
@@ -67,7 +66,7 @@ func TestLemmaAgainstSimulation(t *testing.T) {
 	for range runs {
 		var counts [3]int
 		for range steps {
-			for _, u := range search.Sample(search.Uniform, []int{3}, random) {
+			for _, u := range oneshot.Sample(oneshot.Uniform, []int{3}, random) {
 				counts[u.Paths[0][0]]++
 			}
 		}
@@ -85,133 +84,6 @@ func TestSizes(t *testing.T) {
 	assert.Equal(t, "609359740010496", space.FairNAS().Size().String())
 	assert.Equal(t, "1679616", space.CIFARMobile().Size().String())
 	assert.Equal(t, "6561", space.NASBenchMacro().Size().String())
-}
-
-// The golden file describes a step; the sampler does it.
-func TestStrictFairnessGolden(t *testing.T) {
-	folder := os.Getenv("GONAS_GOLDEN")
-	if folder == "" {
-		t.Skip("GONAS_GOLDEN is not set: the golden files are not in the repository")
-	}
-	text, err := os.ReadFile(filepath.Join(folder, "fairnas", "strict_fairness.json"))
-	require.NoError(t, err)
-	var f struct {
-		Description []string `json:"description"`
-	}
-	require.NoError(t, json.Unmarshal(text, &f))
-	require.Contains(t, f.Description[1], "independent uniform random permutation of the m choices")
-	require.Contains(t, f.Description[2], "SAME mini-batch")
-	// Uniform: each of the 6 permutations of a layer as often, and independent of the next layer's.
-	random := rand.New(rand.NewPCG(3, 4))
-	seen := map[string]int{}
-	const steps = 7200
-	for range steps {
-		paths := search.Sample(search.Strict, []int{3, 3}, random)[0].Paths
-		seen[fmt.Sprint(paths)]++
-	}
-	require.Len(t, seen, 36)
-	chi := 0.0
-	for _, n := range seen {
-		d := float64(n) - steps/36.0
-		chi += d * d / (steps / 36.0)
-	}
-	assert.Less(t, chi, 66.6, "chi-squared of 35 degrees of freedom, 0.1 percent")
-}
-
-// A step under strict fairness leaves all counters equal; uniform sampling does not.
-func TestUpdatesStayEqual(t *testing.T) {
-	e, images := open(t)
-	c := tiny()
-	c.Rank, c.Evolution = 0, nil
-	for _, steps := range []int{1, 3} {
-		c.Epochs, c.StepsPerEpoch = 1, steps
-		r, err := fairnas.Search(t.Context(), e, images, c, search.Options{})
-		require.NoError(t, err)
-		for _, layer := range r.Supernet.Updates {
-			assert.Equal(t, []int{steps, steps, steps}, layer)
-		}
-	}
-	c.Sampling = search.Uniform
-	r, err := fairnas.Search(t.Context(), e, images, c, search.Options{})
-	require.NoError(t, err)
-	uneven := 0
-	for _, layer := range r.Supernet.Updates {
-		assert.Equal(t, 9, layer[0]+layer[1]+layer[2])
-		if layer[0] != layer[1] || layer[1] != layer[2] {
-			uneven++
-		}
-	}
-	assert.NotZero(t, uneven)
-}
-
-// The counts of all 6,561 networks are the table's.
-func TestCosts(t *testing.T) {
-	e, _ := open(t)
-	p := space.NASBenchMacro()
-	costs, err := fairnas.CountPaths(e, p)
-	require.NoError(t, err)
-	table, err := datasets.NASBenchMacro()
-	require.NoError(t, err)
-	for code, row := range table {
-		path, err := p.Parse(code)
-		require.NoError(t, err)
-		macs, params := costs.Of(path)
-		require.Equal(t, [2]int64{row.FLOPs, row.Params}, [2]int64{macs, params}, code)
-	}
-}
-
-// A run that is stopped in its evolution goes on to the same result.
-func TestResumeInEvolution(t *testing.T) {
-	e, images := open(t)
-	c := tiny()
-	whole, err := fairnas.Search(t.Context(), e, images, c, search.Options{})
-	require.NoError(t, err)
-	require.Len(t, whole.Ranking.Codes, 5)
-	assert.NotEqual(t, whole.Ranking.Untrained, whole.Ranking.Trained)
-	dir := t.TempDir()
-	ctx, cancel := context.WithCancel(t.Context())
-	_, err = fairnas.Search(ctx, e, images, c, search.Options{Dir: dir, Listeners: []search.Listener{func(ev search.Event) {
-		if ev.Kind == search.EventMeasure && ev.Epochs == 3 && ev.Epoch == 2 {
-			cancel()
-		}
-	}}})
-	require.ErrorIs(t, err, search.ErrInterrupted)
-	_, err = os.Stat(filepath.Join(dir, fairnas.EvolutionFile))
-	require.NoError(t, err)
-	rest, err := fairnas.Search(t.Context(), e, images, c, search.Options{Dir: dir})
-	require.NoError(t, err)
-	assert.Equal(t, whole, rest)
-}
-
-// Leaving the ranking before training out changes nothing in the one after it.
-func TestTrainedOnly(t *testing.T) {
-	e, images := open(t)
-	c := tiny()
-	c.Evolution = nil
-	both, err := fairnas.Search(t.Context(), e, images, c, search.Options{})
-	require.NoError(t, err)
-	require.Len(t, both.Ranking.Untrained, c.Rank)
-	c.TrainedOnly = true
-	one, err := fairnas.Search(t.Context(), e, images, c, search.Options{})
-	require.NoError(t, err)
-	assert.Empty(t, one.Ranking.Untrained)
-	assert.Equal(t, both.Ranking.Trained, one.Ranking.Trained)
-}
-
-func TestMacroSample(t *testing.T) {
-	all, err := fairnas.MacroSample(6561)
-	require.NoError(t, err)
-	assert.Len(t, all, 6561)
-	assert.Equal(t, "00000000", all[0])
-	some, err := fairnas.MacroSample(400)
-	require.NoError(t, err)
-	distinct := map[string]bool{}
-	for _, code := range some {
-		distinct[code] = true
-	}
-	assert.Len(t, distinct, 400)
-	_, err = fairnas.MacroSample(7000)
-	assert.Error(t, err)
 }
 
 // The paper's networks are paths of its space, and the supernet has every block of them.
@@ -250,23 +122,6 @@ func mustTree(t *testing.T, p space.Paths, path []int) nn.Module {
 	return m
 }
 
-func TestConfig(t *testing.T) {
-	require.NoError(t, fairnas.DefaultConfig().Validate())
-	for field, change := range map[string]func(*fairnas.Config){
-		"rank":               func(c *fairnas.Config) { c.Rank = 1 },
-		"rank: expected 0":   func(c *fairnas.Config) { c.Space = space.CIFARMobileName },
-		"evolution.params":   func(c *fairnas.Config) { c.Evolution.Params = "" },
-		"evolution.max_macs": func(c *fairnas.Config) { c.Evolution.MaxMACs = -1 },
-		"evolution: ":        func(c *fairnas.Config) { c.Evolution.Population = 0 },
-		"sampling":           func(c *fairnas.Config) { c.Sampling = "" },
-		"width":              func(c *fairnas.Config) { c.Width = 0.5 },
-	} {
-		c := tiny()
-		change(&c)
-		assert.ErrorContains(t, c.Validate(), field)
-	}
-}
-
 // A configuration without a search is one too after it was written and read over the defaults, as resuming does.
 func TestConfigWithoutEvolution(t *testing.T) {
 	c := tiny()
@@ -276,6 +131,34 @@ func TestConfigWithoutEvolution(t *testing.T) {
 	got := fairnas.DefaultConfig()
 	require.NoError(t, json.Unmarshal(text, &got))
 	assert.Equal(t, c, got)
+}
+
+// The search is over accuracy, multiply-adds and parameters, which count as the configuration says, below a bound.
+func TestObjectives(t *testing.T) {
+	e := newEngine(t)
+	images, _, err := datasets.Embedded()
+	require.NoError(t, err)
+	c := tiny()
+	c.Epochs, c.StepsPerEpoch, c.Evolution.Params = 1, 1, evolve.Maximise
+	p, err := c.Paths(10)
+	require.NoError(t, err)
+	costs, err := oneshot.CountPaths(e, p)
+	require.NoError(t, err)
+	light, _ := costs.Of(make([]int, 8))
+	c.Evolution.MaxMACs = 2 * light
+	r, err := fairnas.Search(t.Context(), method.Env{Engine: e, Train: images.Source()}, c.Config)
+	require.NoError(t, err)
+	assert.Equal(t, []run.Objective{
+		{Name: "accuracy", Unit: "%", Scale: 100, Direction: evolve.Maximise},
+		{Name: "multiply-adds", Unit: "M", Scale: 1e-6, Direction: evolve.Minimise},
+		{Name: "parameters", Unit: "M", Scale: 1e-6, Direction: evolve.Maximise},
+	}, r.Front.Objectives)
+	for _, m := range r.Front.Members {
+		path, err := p.Parse(m.Code)
+		require.NoError(t, err)
+		macs, params := costs.Of(path)
+		assert.Equal(t, []float64{float64(macs), float64(params)}, m.Values[1:])
+	}
 }
 
 func ExampleEqualProbability() {
@@ -293,11 +176,11 @@ func ExampleSearch() {
 		panic(err)
 	}
 	c := tiny()
-	c.Rank = 0
-	r, err := fairnas.Search(context.Background(), engine.New(b.Backend), images, c, search.Options{})
+	r, err := fairnas.Search(context.Background(), method.Env{Engine: engine.New(b.Backend), Train: images.Source()}, c.Config)
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println(r.Steps, "steps, each choice of a layer trained", r.Supernet.Updates[0], "times")
+	updates, _ := r.Table("updates")
+	fmt.Println(r.Numbers.Of("steps"), "steps, each choice of a layer trained", updates.Last().Values[0], "times")
 	// Output: 4 steps, each choice of a layer trained [4 4 4] times
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/datasets/datasetstest"
 	"github.com/gonas/gonas/nas/fairnas"
-	"github.com/gonas/gonas/nas/search"
+	"github.com/gonas/gonas/nas/method"
 )
 
 // The published protocol takes a step on images in ImageNet's layout, at the full size but for the batch, and measures
@@ -21,18 +21,19 @@ func TestImageNetStep(t *testing.T) {
 	}
 	folder, err := datasets.OpenImageFolder(datasetstest.ImageFolder(t, 2, 4, 240), "train")
 	require.NoError(t, err)
-	e, _ := open(t)
 	c := fairnas.DefaultConfig()
 	c.Epochs, c.StepsPerEpoch, c.Batch, c.Recalibrate, c.Holdout = 1, 1, 2, 2, 0.5
 	c.Evolution.Population, c.Evolution.Generations = 4, 1
-	r, err := fairnas.SearchFolder(t.Context(), e, folder, c, search.Options{})
+	r, err := fairnas.Search(t.Context(), method.Env{Engine: newEngine(t), Train: folder.Source()}, c.Config)
 	require.NoError(t, err)
-	require.Len(t, r.Supernet.Updates, 19)
-	for _, layer := range r.Supernet.Updates {
-		assert.Equal(t, []int{1, 1, 1, 1, 1, 1}, layer)
+	updates, ok := r.Table("updates")
+	require.True(t, ok)
+	require.Len(t, updates.Last().Values, 19)
+	for _, layer := range updates.Last().Values {
+		assert.Equal(t, []float64{1, 1, 1, 1, 1, 1}, layer)
 	}
 	// Two classes, and six paths that have not learned yet.
-	assert.InDelta(t, math.Ln2, r.Supernet.Epochs[0].TrainLoss, 0.5)
-	assert.Len(t, r.Evolution.Chosen.Code, 19)
-	assert.Equal(t, [3]int{224, 224, 3}, r.Evolution.Network.Input)
+	assert.InDelta(t, math.Ln2, r.Log.Column("train_loss")[0], 0.5)
+	assert.Len(t, r.Front.Best().Code, 19)
+	assert.Equal(t, [3]int{224, 224, 3}, r.Network.Input)
 }

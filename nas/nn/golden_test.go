@@ -219,10 +219,11 @@ func TestMixedOperationGolden(t *testing.T) {
 	alphas := toDevice([]int{1, 8}, golden.Input("alphas", []int{8}))
 	for name, stride := range map[string]int{"stride1": 1, "stride2": 2} {
 		want := ref.Cases[name]
-		edge, err := nn.MixedEdge(ref.Primitives, 4, stride, false)
+		edge, err := nn.MixedEdge(ref.Primitives, 4, stride)
 		require.NoError(t, err)
 		assert.JSONEq(t, string(want.StateDict), entries(t, edge.Specs()))
-		soft, rows := nn.SoftmaxWeights(), nn.Rows()
+		rows := nn.Rows()
+		soft := nn.NewLeaf("softmax", nil, func(_ *nn.Ctx, in []*graph.Node) []*graph.Node { return []*graph.Node{nn.SoftmaxRows(in[0])} })
 		root := nn.NewComposite("mixed operation "+name, nn.Cell, []nn.Child{{Module: edge}}, func(e nn.Env, in []nn.Value) []nn.Value {
 			weights := nn.Call1(e, "", rows, nn.Call1(e, "", soft, in[1]))
 			return []nn.Value{nn.Call1(e, "", edge, in[0], weights), weights}

@@ -25,6 +25,10 @@ func Initialise(specs []Spec, seed uint64) map[string][]float32 {
 		values := make([]float32, s.Size())
 		fan, weighted := fanIn[moduleOf(s.Name)]
 		switch {
+		case s.Identity:
+			for i := 0; i < len(values); i += s.Shape[0] + 1 {
+				values[i] = 1
+			}
 		case weighted:
 			h := fnv.New64a()
 			_, _ = h.Write([]byte(s.Name))

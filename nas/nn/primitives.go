@@ -101,18 +101,29 @@ func primitive(name string, channels, stride int, affine, poolNorm bool) (op, er
 	case Conv7x1x1x7:
 		return conv7x1(channels, stride, affine), nil
 	case Noise:
-		return op{fn: func(_ *Ctx, x, gain *Node) *Node { return times(noise(x, stride), gain) }}, nil
+		return op{fn: func(_ *Ctx, x, gain *Node) *Node { return times(noise(x, fixedState(x), stride), gain) }}, nil
 	}
 	return op{}, fmt.Errorf("unknown operation %q, expected one of %v", name, Primitives)
 }
 
 // noise is the operation of space S4 in R-DARTS (1909.09656) that ignores its input: standard normal numbers of the shape
-// of x at the stride. The official code draws them anew at each call, here each call has the same ones.
-func noise(x *Node, stride int) *Node {
+// of x at the stride, drawn from a random state uint64 [3].
+func noise(x, state *Node, stride int) *Node {
 	d := x.Shape().Clone()
 	d.Dimensions[1], d.Dimensions[2] = (d.Dimensions[1]+stride-1)/stride, (d.Dimensions[2]+stride-1)/stride
-	_, values := RandomNormal(Const(x.Graph(), []uint64{1, 2, 3}), d)
+	_, values := RandomNormal(state, d)
 	return StopGradient(values)
+}
+
+// fixedState is for networks that are evaluated: the same noise at every call.
+func fixedState(x *Node) *Node { return Const(x.Graph(), []uint64{1, 2, 3}) }
+
+// NoiseOp is the operation noise of a derived cell that draws anew at every call: inputs x [batch, height, width,
+// channels] and a random state uint64 [3].
+func NoiseOp(stride int) Module {
+	return NewLeaf(fmt.Sprintf("drawn:%s|s%d", Noise, stride), nil, func(_ *Ctx, in []*Node) []*Node {
+		return []*Node{noise(in[0], in[1], stride)}
+	})
 }
 
 func times(x, gain *Node) *Node {
@@ -343,48 +354,107 @@ func Rows() Module {
 	})
 }
 
-// MixedEdge is the weighted sum of search primitives on x [batch, height, width, channels] with weights
-// [primitives]. The operation none adds nothing, so it is not computed; its weight's gradient is 0. With
-// skipNoise, skip_connect gets standard normal noise times a scale: two more inputs, the random state uint64
-// [3] and the scale, a scalar.
-func MixedEdge(primitives []string, channels, stride int, skipNoise bool) (Module, error) {
-	children := make([]Child, 0, len(primitives))
-	modules := map[int]Module{}
+// MixedOp is one operation of a mixed edge.
+type MixedOp struct {
+	// Module takes x [batch, height, width, channels], its mixing weight, a scalar, and the edge's further inputs that
+	// Inputs numbers from 0. Nil adds nothing.
+	Module Module
+	Inputs []int
+}
+
+// MixedOps are the search primitives of these names. None is not computed, for it adds nothing. Noise takes the edge's
+// first further input, a random state uint64 [3].
+func MixedOps(primitives []string, channels, stride int) ([]MixedOp, error) {
+	ops := make([]MixedOp, len(primitives))
 	for k, name := range primitives {
+		switch name {
+		case None:
+			continue
+		case Noise:
+			ops[k] = MixedOp{noiseOp(stride), []int{0}}
+			continue
+		}
 		m, err := SearchPrimitive(name, channels, stride)
 		if err != nil {
 			return nil, err
 		}
-		if name == None {
+		ops[k].Module = m
+	}
+	return ops, nil
+}
+
+// Mixed is the weighted sum of operations: inputs x [batch, height, width, channels], weights [operations], and what
+// the operations take besides. An operation that is not computed has a weight whose gradient is 0.
+func Mixed(ops []MixedOp) (Module, error) {
+	var children []Child
+	signature := "mixed"
+	for k, op := range ops {
+		if op.Module == nil {
+			signature += "|"
 			continue
 		}
-		if skipNoise && name == SkipConnect {
-			m = noisySkip()
-		}
-		modules[k] = m
-		children = append(children, Child{fmt.Sprintf("_ops.%d", k), m})
+		children = append(children, Child{fmt.Sprintf("_ops.%d", k), op.Module})
+		signature += fmt.Sprintf("|%s%v", op.Module.Signature(), op.Inputs)
 	}
 	if len(children) == 0 {
-		return nil, fmt.Errorf("a mixed edge of %v computes nothing: expected an operation beside %q", primitives, None)
+		return nil, fmt.Errorf("a mixed edge computes nothing: expected an operation beside %q", None)
 	}
 	rows, add := Rows(), Sum()
-	return NewComposite(fmt.Sprintf("mixed|%v|C%d|s%d|noise=%t", primitives, channels, stride, skipNoise), Edge, children,
-		func(e Env, in []Value) []Value {
-			weights := e.Call("", rows, in[1])
-			outs := make([]Value, 0, len(modules))
-			for k, name := range primitives {
-				m, ok := modules[k]
-				if !ok {
-					continue
-				}
-				opIn := []Value{in[0], weights[k]}
-				if skipNoise && name == SkipConnect {
-					opIn = append(opIn, in[2:]...)
-				}
-				outs = append(outs, Call1(e, fmt.Sprintf("_ops.%d", k), m, opIn...))
+	return NewComposite(signature, Edge, children, func(e Env, in []Value) []Value {
+		weights, further := e.Call("", rows, in[1]), in[2:]
+		outs := make([]Value, 0, len(children))
+		for k, op := range ops {
+			if op.Module == nil {
+				continue
 			}
-			return e.Call("", add, outs...)
-		}), nil
+			opIn := []Value{in[0], weights[k]}
+			for _, i := range op.Inputs {
+				opIn = append(opIn, further[i])
+			}
+			outs = append(outs, Call1(e, fmt.Sprintf("_ops.%d", k), op.Module, opIn...))
+		}
+		return e.Call("", add, outs...)
+	}), nil
+}
+
+// MixedEdge is [Mixed] of [MixedOps].
+func MixedEdge(primitives []string, channels, stride int) (Module, error) {
+	ops, err := MixedOps(primitives, channels, stride)
+	if err != nil {
+		return nil, err
+	}
+	return Mixed(ops)
+}
+
+// Beside adds a module, named in the tensors' names, to an edge: x [batch, height, width, channels] and those of the
+// edge's further inputs that numbers says go into it, and what it puts out is added to the edge's output.
+func Beside(edge Module, name string, m Module, numbers ...int) Module {
+	add := Sum()
+	signature := fmt.Sprintf("beside|%s|%s|%s%v", edge.Signature(), name, m.Signature(), numbers)
+	return NewComposite(signature, Edge, []Child{{Module: edge}, {Name: name, Module: m}}, func(e Env, in []Value) []Value {
+		also := []Value{in[0]}
+		for _, i := range numbers {
+			also = append(also, in[2+i])
+		}
+		return e.Call("", add, Call1(e, "", edge, in...), Call1(e, name, m, also...))
+	})
+}
+
+// IdentityConv is gain times a 1×1 convolution that starts as the identity: inputs x [batch, height, width, channels] and
+// gain, a scalar, to [batch, height/stride, width/stride, channels].
+func IdentityConv(channels, stride int) Module {
+	spec := pointwiseSpec("weight", channels, channels)
+	spec.Identity = true
+	return NewLeaf(fmt.Sprintf("identity_conv|C%d|s%d", channels, stride), []Spec{spec}, func(c *Ctx, in []*Node) []*Node {
+		return []*Node{Mul(PointwiseConv(in[0], c.Tensor("weight"), stride), in[1])}
+	})
+}
+
+// noiseOp is gain·noise: inputs x [batch, height, width, channels], gain, a scalar, and a random state uint64 [3].
+func noiseOp(stride int) Module {
+	return NewLeaf(fmt.Sprintf("search:%s|s%d", Noise, stride), nil, func(_ *Ctx, in []*Node) []*Node {
+		return []*Node{Mul(noise(in[0], in[2], stride), in[1])}
+	})
 }
 
 // PartialEdge is PC-DARTS's mixed edge (1907.05737): the first channels/k of x take the [MixedEdge], the others pass
@@ -395,7 +465,7 @@ func PartialEdge(primitives []string, channels, stride, k int) (Module, error) {
 		return nil, fmt.Errorf("partial channels: %d channels cannot be cut into %d equal parts", channels, k)
 	}
 	part := channels / k
-	mixed, err := MixedEdge(primitives, part, stride, false)
+	mixed, err := MixedEdge(primitives, part, stride)
 	if err != nil {
 		return nil, err
 	}
@@ -418,23 +488,17 @@ func PartialEdge(primitives []string, channels, stride, k int) (Module, error) {
 	}), nil
 }
 
-// noisySkip is gain·(x + scale·noise): x [batch, height, width, channels], gain, random state, scale.
-func noisySkip() Module {
+// NoisySkip is gain·(x + scale·noise), noise standard normal: inputs x [batch, height, width, channels], gain, a scalar, a
+// random state uint64 [3], and the scale, a scalar.
+func NoisySkip() Module {
 	return NewLeaf("noisy_skip", nil, func(_ *Ctx, in []*Node) []*Node {
 		_, noise := RandomNormal(in[2], in[0].Shape())
 		return []*Node{Mul(Add(in[0], StopGradient(Mul(noise, in[3]))), in[1])}
 	})
 }
 
-// SoftmaxWeights is a leaf over the last axis of [edges, primitives].
-func SoftmaxWeights() Module {
-	return NewLeaf("softmax", nil, func(_ *Ctx, in []*Node) []*Node {
-		shifted := Exp(Sub(in[0], BroadcastToDims(StopGradient(ReduceAndKeep(in[0], ReduceMax, -1)), in[0].Shape().Dimensions...)))
-		return []*Node{Div(shifted, BroadcastToDims(ReduceAndKeep(shifted, ReduceSum, -1), shifted.Shape().Dimensions...))}
-	})
-}
-
-// SigmoidWeights is a leaf that maps each element of [edges, primitives] by itself.
-func SigmoidWeights() Module {
-	return NewLeaf("sigmoid", nil, func(_ *Ctx, in []*Node) []*Node { return []*Node{Sigmoid(in[0])} })
+// SoftmaxRows is the softmax over the last axis of x [rows, columns].
+func SoftmaxRows(x *Node) *Node {
+	shifted := Exp(Sub(x, BroadcastToDims(StopGradient(ReduceAndKeep(x, ReduceMax, -1)), x.Shape().Dimensions...)))
+	return Div(shifted, BroadcastToDims(ReduceAndKeep(shifted, ReduceSum, -1), shifted.Shape().Dimensions...))
 }

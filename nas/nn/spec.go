@@ -30,6 +30,8 @@ type Spec struct {
 	Kind  Kind
 	// Buffer is true for running statistics, which have no gradient.
 	Buffer bool
+	// Identity marks a square matrix that starts as the identity.
+	Identity bool
 	// Counter marks num_batches_tracked, a scalar that the engine does not hold.
 	Counter bool
 }

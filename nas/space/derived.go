@@ -9,16 +9,6 @@ import (
 	"github.com/gonas/gonas/nas/nn"
 )
 
-// DerivedOptions are the parts of a derived network that only training needs.
-type DerivedOptions struct {
-	// Auxiliary adds the auxiliary head behind cell 2·Cells/3, whose logits are a second output. The images must
-	// then satisfy [AuxiliaryFits].
-	Auxiliary bool
-	// DropPath adds an input after the images: the factor of each sample on each edge, [cells, edges, batch] with
-	// edges from [DropPathEdges]; 0 drops, 1/keep keeps. Identities are never dropped, so theirs is not read.
-	DropPath bool
-}
-
 // DropPathEdges is the number of edges of the larger of a genotype's cells.
 func DropPathEdges(g arch.Genotype) int { return max(len(g.Normal.Edges), len(g.Reduce.Edges)) }
 
@@ -28,29 +18,6 @@ func AuxiliaryFits(image int) bool {
 	side := (image + 1) / 2
 	side = (side + 1) / 2
 	return side >= 5 && (side-5)/3+1 == 2
-}
-
-// existing tells for each state of a cell whether it has a value: 0 and 1 have, a node has where one of its edges
-// comes from such a state. In the threshold style an edge may come from a node that lost all of its own.
-func existing(c arch.Cell) []bool {
-	last := 1
-	for _, e := range c.Edges {
-		last = max(last, e.To)
-	}
-	exists := make([]bool, last+1)
-	exists[0], exists[1] = true, true
-	for node := 2; node <= last; node++ {
-		for _, e := range c.Edges {
-			exists[node] = exists[node] || e.To == node && exists[e.From]
-		}
-	}
-	return exists
-}
-
-// outputs are the nodes that the cell's output joins, in order.
-func outputs(c arch.Cell) []int {
-	exists := existing(c)
-	return slices.DeleteFunc(slices.Clone(c.Concat), func(n int) bool { return n >= len(exists) || !exists[n] })
 }
 
 // edgeNames are the names of the edges' operations in the official state_dicts, in the order of the edges:
@@ -105,13 +72,14 @@ func droppedEdge(op nn.Module) nn.Module {
 }
 
 // derivedCell is one cell of a derived network: inputs are the two states [batch, height, width, *] and, with
-// dropPath, a factor [batch] for each edge; the output joins the cell's nodes, channels each.
-func derivedCell(style string, c arch.Cell, dropPath bool, beforeBefore, before, channels int, reduction, reductionBefore bool) (nn.Module, error) {
+// dropPath, a factor [batch] for each edge, with noise a random state uint64 [3] for each; the output joins the cell's
+// nodes, channels each.
+func derivedCell(style string, c arch.Cell, dropPath, noise bool, beforeBefore, before, channels int, reduction, reductionBefore bool) (nn.Module, error) {
 	pre0, pre1 := preprocess(beforeBefore, channels, reductionBefore, true), nn.ReLUConvBN(before, channels, true)
 	children := []nn.Child{{Name: "preprocess0", Module: pre0}, {Name: "preprocess1", Module: pre1}}
 	names := edgeNames(style, c)
 	ops := make([]nn.Module, len(c.Edges))
-	identity := make([]bool, len(c.Edges))
+	identity, drawn := make([]bool, len(c.Edges)), make([]bool, len(c.Edges))
 	for i, edge := range c.Edges {
 		stride := 1
 		if reduction && edge.From < 2 {
@@ -122,7 +90,9 @@ func derivedCell(style string, c arch.Cell, dropPath bool, beforeBefore, before,
 			return nil, err
 		}
 		identity[i] = edge.Op == nn.SkipConnect && stride == 1
-		if dropPath && !identity[i] {
+		if drawn[i] = noise && edge.Op == nn.Noise; drawn[i] {
+			op = nn.NoiseOp(stride)
+		} else if dropPath && !identity[i] {
 			op = droppedEdge(op)
 		}
 		ops[i] = op
@@ -130,15 +100,19 @@ func derivedCell(style string, c arch.Cell, dropPath bool, beforeBefore, before,
 	for _, i := range storedOrder(style, c) {
 		children = append(children, nn.Child{Name: names[i], Module: ops[i]})
 	}
-	exists, joined := existing(c), outputs(c)
+	exists, joined := c.Exists(), c.Outputs()
 	add, concat := nn.Sum(), nn.Concat()
 	edges, err := json.Marshal(c)
 	if err != nil {
 		return nil, err
 	}
-	signature := fmt.Sprintf("derived_cell|%s|%s|drop=%t|%d,%d-%d|reduce=%t,%t", style, edges, dropPath, beforeBefore, before, channels, reduction, reductionBefore)
+	signature := fmt.Sprintf("derived_cell|%s|%s|drop=%t,noise=%t|%d,%d-%d|reduce=%t,%t", style, edges, dropPath, noise, beforeBefore, before, channels, reduction, reductionBefore)
 	return nn.NewComposite(signature, nn.Cell, children, func(e nn.Env, in []nn.Value) []nn.Value {
 		states := make([]nn.Value, len(exists))
+		var random []nn.Value
+		if noise {
+			random = in[len(in)-len(c.Edges):]
+		}
 		states[0], states[1] = nn.Call1(e, "preprocess0", pre0, in[0]), nn.Call1(e, "preprocess1", pre1, in[1])
 		for node := 2; node < len(exists); node++ {
 			var parts []nn.Value
@@ -149,6 +123,9 @@ func derivedCell(style string, c arch.Cell, dropPath bool, beforeBefore, before,
 				x := states[edge.From]
 				switch {
 				case identity[i]:
+				case drawn[i]:
+					// Dropping noise of mean 0 would change nothing but its scale.
+					x = nn.Call1(e, names[i], ops[i], x, random[i])
 				case dropPath:
 					x = nn.Call1(e, names[i], ops[i], x, in[2+i])
 				default:
@@ -171,18 +148,15 @@ func derivedCell(style string, c arch.Cell, dropPath bool, beforeBefore, before,
 }
 
 // Derived is the CIFAR network of a genotype, with the names of the official code. Inputs: images [batch, height,
-// width, channels] and what the options add. Outputs: logits [batch, classes] and, with the auxiliary head, its
-// logits.
-func Derived(size Size, g arch.Genotype, o DerivedOptions) (nn.Module, error) {
-	return derived(size, g, derivedOptions{DerivedOptions: o})
+// width, channels] and what the options add. Outputs: logits [batch, classes] and what the options add.
+func Derived(size Size, g arch.Genotype, o NetworkOptions) (nn.Module, error) {
+	return derived(size, g, derivedOptions{NetworkOptions: o})
 }
 
 type derivedOptions struct {
-	DerivedOptions
+	NetworkOptions
 	// imageNet takes ImageNet's two stems and auxiliary head, auxiliaryNorm gives that head its second batch norm.
 	imageNet, auxiliaryNorm bool
-	// taps adds the results of the stems and of all cells as last outputs.
-	taps bool
 }
 
 func derived(size Size, g arch.Genotype, o derivedOptions) (nn.Module, error) {
@@ -197,7 +171,7 @@ func derived(size Size, g arch.Genotype, o derivedOptions) (nn.Module, error) {
 		cell arch.Cell
 	}{{"normal", g.Normal}, {"reduce", g.Reduce}}
 	for _, side := range sides {
-		if len(outputs(side.cell)) == 0 {
+		if len(side.cell.Outputs()) == 0 {
 			return nil, fmt.Errorf("genotype: %s: no node of concat %v can be reached from the cell's inputs", side.name, side.cell.Concat)
 		}
 	}
@@ -222,12 +196,12 @@ func derived(size Size, g arch.Genotype, o derivedOptions) (nn.Module, error) {
 			channels *= 2
 		}
 		reductionBefore := i > 0 && size.Reduction(i-1) || i == 0 && o.imageNet
-		cell, err := derivedCell(g.Style, side.cell, o.DropPath, beforeBefore, before, channels, size.Reduction(i), reductionBefore)
+		cell, err := derivedCell(g.Style, side.cell, o.DropPath, o.Noise, beforeBefore, before, channels, size.Reduction(i), reductionBefore)
 		if err != nil {
 			return nil, fmt.Errorf("genotype: %s: %w", side.name, err)
 		}
 		cells[i] = cell
-		beforeBefore, before = before, len(outputs(side.cell))*channels
+		beforeBefore, before = before, len(side.cell.Outputs())*channels
 		children = append(children, nn.Child{Name: fmt.Sprintf("cells.%d", i), Module: cell})
 		if o.Auxiliary && i == 2*size.Cells/3 {
 			auxiliary = nn.AuxiliaryHead(before, size.Classes)
@@ -247,9 +221,12 @@ func derived(size Size, g arch.Genotype, o derivedOptions) (nn.Module, error) {
 		return nil, err
 	}
 	return nn.NewComposite(fmt.Sprintf("derived|%+v|%s|%+v", size, edges, o), nn.Network, children, func(e nn.Env, in []nn.Value) []nn.Value {
-		var factors []nn.Value
+		var factors, random []nn.Value
 		if o.DropPath {
 			factors = e.Call("", rows, in[1])
+		}
+		if o.Noise {
+			random = e.Call("", rows, in[len(in)-1])
 		}
 		var s0, s1 nn.Value
 		var taps []nn.Value
@@ -268,6 +245,13 @@ func derived(size Size, g arch.Genotype, o derivedOptions) (nn.Module, error) {
 			if o.DropPath {
 				cellIn = append(cellIn, e.Call("", rows, factors[i])...)
 			}
+			if o.Noise {
+				edges := len(g.Normal.Edges)
+				if size.Reduction(i) {
+					edges = len(g.Reduce.Edges)
+				}
+				cellIn = append(cellIn, e.Call("", rows, random[i])[:edges]...)
+			}
 			s0, s1 = s1, nn.Call1(e, fmt.Sprintf("cells.%d", i), cell, cellIn...)
 			taps = append(taps, s1)
 			if auxiliary != nil && i == 2*size.Cells/3 {
@@ -275,7 +259,7 @@ func derived(size Size, g arch.Genotype, o derivedOptions) (nn.Module, error) {
 			}
 		}
 		out := append(e.Call("", head, s1), auxiliaryLogits...)
-		if o.taps {
+		if o.Taps {
 			out = append(out, taps...)
 		}
 		return out

@@ -92,7 +92,7 @@ func TestDerivedNames(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			for _, dropPath := range []bool{false, true} {
-				net, err := Derived(c.Size, c.Genotype, DerivedOptions{Auxiliary: true, DropPath: dropPath})
+				net, err := Derived(c.Size, c.Genotype, NetworkOptions{Auxiliary: true, DropPath: dropPath})
 				require.NoError(t, err)
 				var part []stateEntry
 				h := sha256.New()
@@ -123,9 +123,9 @@ func TestDerivedCounts(t *testing.T) {
 
 func checkCounts(t *testing.T, b *backend.Backend, c derivedCase) {
 	t.Helper()
-	with, err := Derived(c.Size, c.Genotype, DerivedOptions{Auxiliary: true})
+	with, err := Derived(c.Size, c.Genotype, NetworkOptions{Auxiliary: true})
 	require.NoError(t, err)
-	without, err := Derived(c.Size, c.Genotype, DerivedOptions{})
+	without, err := Derived(c.Size, c.Genotype, NetworkOptions{})
 	require.NoError(t, err)
 	assert.Equal(t, c.Params.All, nn.Params(with.Specs()))
 	assert.Equal(t, c.Params.Without, nn.Params(without.Specs()))
@@ -174,7 +174,7 @@ func TestDerivedReference(t *testing.T) {
 		seen++
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
 			c := derivedCase{Genotype: f.Spec.Genotype.Genotype, Size: Size{Cells: f.Spec.Cells, Channels: f.Spec.Channels, Classes: f.Spec.Classes, InputChannels: 3}}
-			net, err := Derived(c.Size, c.Genotype, DerivedOptions{Auxiliary: true})
+			net, err := Derived(c.Size, c.Genotype, NetworkOptions{Auxiliary: true})
 			require.NoError(t, err)
 			data, err := os.ReadFile(strings.TrimSuffix(file, ".json") + ".state_dict.json")
 			require.NoError(t, err)
@@ -209,7 +209,7 @@ func TestDerivedForward(t *testing.T) {
 	float32Engine, float64Engine := engine.New(fast.Backend), engine.NewFloat64(plain.Backend)
 	for _, name := range derivedFixtures {
 		c := readDerived(t, name)
-		net, err := Derived(c.Size, c.Genotype, DerivedOptions{Auxiliary: true})
+		net, err := Derived(c.Size, c.Genotype, NetworkOptions{Auxiliary: true})
 		require.NoError(t, err)
 		for _, on := range []struct {
 			engine      *engine.Engine
@@ -245,11 +245,11 @@ func TestDerivedForward(t *testing.T) {
 // A node whose only edge comes from a node that lost its own has no value either.
 func TestDerivedWithoutANode(t *testing.T) {
 	cell := arch.Cell{Edges: []arch.Edge{{Op: nn.SkipConnect, From: 0, To: 2}, {Op: nn.DilConv3x3, From: 3, To: 4}, {Op: nn.SepConv3x3, From: 4, To: 5}, {Op: nn.SepConv3x3, From: 1, To: 5}}, Concat: []int{2, 4, 5}}
-	assert.Equal(t, []bool{true, true, true, false, false, true}, existing(cell))
-	assert.Equal(t, []int{2, 5}, outputs(cell))
+	assert.Equal(t, []bool{true, true, true, false, false, true}, cell.Exists())
+	assert.Equal(t, []int{2, 5}, cell.Outputs())
 	g := arch.Genotype{Style: arch.StyleThreshold, Normal: cell, Reduce: cell}
 	size := Size{Cells: 3, Channels: 2, Classes: 10, InputChannels: 3}
-	net, err := Derived(size, g, DerivedOptions{})
+	net, err := Derived(size, g, NetworkOptions{})
 	require.NoError(t, err)
 	var names []string
 	for _, s := range net.Specs() {
@@ -266,7 +266,7 @@ func TestDerivedWithoutANode(t *testing.T) {
 	assert.Equal(t, []int{2, 10}, out[0].Shape().Dimensions)
 
 	g.Normal = arch.Cell{Edges: []arch.Edge{{Op: nn.SkipConnect, From: 3, To: 4}}, Concat: []int{4}}
-	_, err = Derived(size, g, DerivedOptions{})
+	_, err = Derived(size, g, NetworkOptions{})
 	assert.ErrorContains(t, err, "genotype: normal: no node of concat [4]")
 }
 
@@ -278,7 +278,7 @@ func TestDerivedDropPath(t *testing.T) {
 	b, err := backend.Open()
 	require.NoError(t, err)
 	e := engine.New(b.Backend)
-	run := func(o DerivedOptions, granularity nn.Level, in ...*tensors.Tensor) []float32 {
+	run := func(o NetworkOptions, granularity nn.Level, in ...*tensors.Tensor) []float32 {
 		net, err := Derived(size, c.Genotype, o)
 		require.NoError(t, err)
 		m, err := e.NewModel(net, granularity)
@@ -299,10 +299,10 @@ func TestDerivedDropPath(t *testing.T) {
 		}
 		return tensors.FromFlatDataAndDimensions(flat, size.Cells, edges, 2)
 	}
-	plain := run(DerivedOptions{}, nn.Operation, x)
+	plain := run(NetworkOptions{}, nn.Operation, x)
 	for _, granularity := range []nn.Level{nn.Operation, nn.Edge, nn.Network} {
-		kept := run(DerivedOptions{DropPath: true}, granularity, x, factors(1))
-		dropped := run(DerivedOptions{DropPath: true}, granularity, x, factors(0))
+		kept := run(NetworkOptions{DropPath: true}, granularity, x, factors(1))
+		dropped := run(NetworkOptions{DropPath: true}, granularity, x, factors(0))
 		for i := range plain {
 			assert.InDelta(t, plain[i], kept[i], 1e-5, "factors of 1 change nothing")
 			if i < 10 {
@@ -320,7 +320,7 @@ func TestDerivedGradientsAtEveryGranularity(t *testing.T) {
 	e := engine.NewFloat64(b.Backend)
 	g := readDerived(t, "fairdarts_a").Genotype
 	size := Size{Cells: 3, Channels: 4, Classes: 10, InputChannels: 3}
-	net, err := Derived(size, g, DerivedOptions{DropPath: true})
+	net, err := Derived(size, g, NetworkOptions{DropPath: true})
 	require.NoError(t, err)
 	loss := engine.LossModule(0)
 	root := nn.NewComposite("test|"+net.Signature(), nn.Network, []nn.Child{{Module: net}}, func(e nn.Env, in []nn.Value) []nn.Value {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/stretchr/testify/require"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/golden"
 	"github.com/gonas/gonas/nas/nn"
+	"github.com/gonas/gonas/nas/space/cells"
 )
 
 // supernetCase is one case of a golden search_network.json.
@@ -113,7 +115,7 @@ func fill(t *testing.T, m *engine.Model) {
 
 // objective runs the supernet under the cross entropy; its outputs are loss, correct and logits.
 func objective(t *testing.T, size Size, primitives []string, relax nn.Module) nn.Module {
-	net, err := Supernet(size, primitives, Options{})
+	net, err := Supernet(size, SupernetInputs{Tables: 1}, MixedEdges(cells.Uniform(primitives)))
 	require.NoError(t, err)
 	loss := engine.LossModule(0)
 	return nn.NewComposite("golden|"+net.Signature()+relax.Signature(), nn.Network, []nn.Child{{Module: net}}, func(e nn.Env, in []nn.Value) []nn.Value {
@@ -124,6 +126,12 @@ func objective(t *testing.T, size Size, primitives []string, relax nn.Module) nn
 	})
 }
 
+// Relaxations as modules.
+var (
+	softmax = nn.NewLeaf("softmax", nil, func(_ *nn.Ctx, in []*graph.Node) []*graph.Node { return []*graph.Node{nn.SoftmaxRows(in[0])} })
+	sigmoid = nn.NewLeaf("sigmoid", nil, func(_ *nn.Ctx, in []*graph.Node) []*graph.Node { return []*graph.Node{graph.Sigmoid(in[0])} })
+)
+
 var supernetCases = []struct {
 	file, name string
 	primitives []string
@@ -132,9 +140,9 @@ var supernetCases = []struct {
 	evalLoss   bool
 	read       func(t *testing.T, data []byte) supernetCase
 }{
-	{"darts_search_network.json", "darts", DARTSPrimitives, nn.SoftmaxWeights(), 0, true, readCase("")},
-	{"fairdarts_search_network.json", "fairdarts", FairDARTSPrimitives, nn.SigmoidWeights(), -2, true, readCase("alphas = 2u-1 - 2 (well scaled)")},
-	{"fairdarts_search_network.json", "fairdarts-large", FairDARTSPrimitives, nn.SigmoidWeights(), 0, false, readCase("alphas = 2u-1 (eval mode explodes to 1e7: use train-mode values, or relative tolerance)")},
+	{"darts_search_network.json", "darts", DARTSPrimitives, softmax, 0, true, readCase("")},
+	{"fairdarts_search_network.json", "fairdarts", FairDARTSPrimitives, sigmoid, -2, true, readCase("alphas = 2u-1 - 2 (well scaled)")},
+	{"fairdarts_search_network.json", "fairdarts-large", FairDARTSPrimitives, sigmoid, 0, false, readCase("alphas = 2u-1 (eval mode explodes to 1e7: use train-mode values, or relative tolerance)")},
 }
 
 // TestSupernetGolden compares the supernets with the official code's numbers in float64: PyTorch's own float32
@@ -194,11 +202,11 @@ func goldenSupernet(t *testing.T, e *engine.Engine, want supernetCase, primitive
 	fill(t, m)
 	in := []*tensors.Tensor{goldenImages(e, "input", 2, 32, 32, 3), tensors.FromFlatDataAndDimensions(want.Target.Values, 2)}
 	for _, side := range []string{"alphas_normal", "alphas_reduce"} {
-		v := golden.Input(side, []int{Edges, len(primitives)})
+		v := golden.Input(side, []int{cells.Edges, len(primitives)})
 		for i := range v {
 			v[i] += shift
 		}
-		in = append(in, e.Tensor(v, Edges, len(primitives)))
+		in = append(in, e.Tensor(v, cells.Edges, len(primitives)))
 	}
 	return m, in
 }

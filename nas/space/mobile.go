@@ -14,20 +14,26 @@ const (
 	FairNASName       = "fairnas"
 )
 
+// pathSpaces are the single-path spaces.
+var pathSpaces = []func() Paths{NASBenchMacro, CIFARMobile, FairNAS}
+
 // PathSpaces are the names of the single-path spaces.
-var PathSpaces = []string{NASBenchMacroName, CIFARMobileName, FairNASName}
+func PathSpaces() []string {
+	var names []string
+	for _, make := range pathSpaces {
+		names = append(names, make().Name)
+	}
+	return names
+}
 
 // LookupPaths makes a single-path space by name; the error lists the names that there are.
 func LookupPaths(name string) (Paths, error) {
-	switch name {
-	case NASBenchMacroName:
-		return NASBenchMacro(), nil
-	case CIFARMobileName:
-		return CIFARMobile(), nil
-	case FairNASName:
-		return FairNAS(), nil
+	for _, make := range pathSpaces {
+		if p := make(); p.Name == name {
+			return p, nil
+		}
 	}
-	return Paths{}, fmt.Errorf("space %q: expected one of %s", name, strings.Join(PathSpaces, ", "))
+	return Paths{}, fmt.Errorf("space %q: expected one of %s", name, strings.Join(PathSpaces(), ", "))
 }
 
 // NASBenchMacro is the space of NAS-Bench-Macro (2103.11922; xiusu/NAS-Bench-Macro, train/model.py) on CIFAR-10: eight

@@ -9,10 +9,16 @@ import (
 
 // NetworkOptions are the parts of a network that only some uses need.
 type NetworkOptions struct {
-	// Auxiliary adds a cell network's auxiliary head, whose logits are the second output.
+	// Auxiliary adds a cell network's auxiliary head behind cell 2·Cells/3, whose logits are the second output. The images
+	// must then satisfy [AuxiliaryHeadFits].
 	Auxiliary bool
-	// DropPath adds the input of [DerivedOptions].DropPath to a cell network.
+	// DropPath adds an input behind the images of a cell network: the factor of each sample on each edge, [cells, edges,
+	// batch] with edges from [DropPathEdges]; 0 drops, 1/keep keeps. Identities and noise are never dropped, so theirs is
+	// not read.
 	DropPath bool
+	// Noise adds a last input to a cell network that has the operation noise: a random state for each edge of each cell,
+	// uint64 [cells, edges, 3]. Without it the noise is the same at every call.
+	Noise bool
 	// Dropout adds an input to a chain that has dropout: the factor of each feature of the classifier's input, 0 or
 	// 1/keep, [batch, [DropoutFeatures]].
 	Dropout bool
@@ -33,8 +39,7 @@ func Network(a arch.Network, o NetworkOptions) (nn.Module, error) {
 		return grid(a, o)
 	}
 	return derived(cellSize(a), a.Cells.Genotype, derivedOptions{
-		DerivedOptions: DerivedOptions{Auxiliary: o.Auxiliary, DropPath: o.DropPath},
-		imageNet:       a.Cells.Stem == arch.StemImageNet, auxiliaryNorm: a.Cells.AuxiliaryNorm, taps: o.Taps,
+		NetworkOptions: o, imageNet: a.Cells.Stem == arch.StemImageNet, auxiliaryNorm: a.Cells.AuxiliaryNorm,
 	})
 }
 

@@ -13,7 +13,14 @@ import (
 	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/golden"
 	"github.com/gonas/gonas/nas/nn"
+	"github.com/gonas/gonas/nas/space/cells"
 )
+
+// partialEdges are PC-DARTS's edges: a quarter of the channels take the operations, and each edge has a weight of its own in
+// the second table of its cell.
+func partialEdges(at EdgeAt) (nn.Module, error) {
+	return nn.PartialEdge(DARTSPrimitives, at.Channels, at.Stride, 4)
+}
 
 // TestPartialChannelsGolden compares the supernet with partial channels with PC-DARTS's official code, in float64.
 func TestPartialChannelsGolden(t *testing.T) {
@@ -27,10 +34,10 @@ func TestPartialChannelsGolden(t *testing.T) {
 	}
 	require.NoError(t, json.Unmarshal(data, &want))
 	size := Size{Cells: 8, Channels: 16, Classes: 10, InputChannels: 3}
-	net, err := Supernet(size, DARTSPrimitives, Options{PartialChannels: 4})
+	net, err := Supernet(size, SupernetInputs{Tables: 2}, partialEdges)
 	require.NoError(t, err)
 	assert.Equal(t, want.Params.All, nn.Params(net.Specs()))
-	relax, betas, loss := nn.SoftmaxWeights(), NodeSoftmax(), engine.LossModule(0)
+	relax, betas, loss := softmax, NodeSoftmax(), engine.LossModule(0)
 	root := nn.NewComposite("golden|"+net.Signature(), nn.Network, []nn.Child{{Module: net}}, func(e nn.Env, in []nn.Value) []nn.Value {
 		logits := nn.Call1(e, "", net, in[0], nn.Call1(e, "", relax, in[2]), nn.Call1(e, "", relax, in[3]), nn.Call1(e, "", betas, in[4]), nn.Call1(e, "", betas, in[5]))
 		return append(e.Call("", loss, logits, in[1]), logits)
@@ -46,10 +53,10 @@ func TestPartialChannelsGolden(t *testing.T) {
 			fill(t, m)
 			in := []*tensors.Tensor{goldenImages(e, "input", 2, 32, 32, 3), tensors.FromFlatDataAndDimensions(want.Target.Values, 2)}
 			for _, name := range []string{"alphas_normal", "alphas_reduce"} {
-				in = append(in, e.Tensor(golden.Input(name, []int{Edges, 8}), Edges, 8))
+				in = append(in, e.Tensor(golden.Input(name, []int{cells.Edges, 8}), cells.Edges, 8))
 			}
 			for _, name := range []string{"betas_normal", "betas_reduce"} {
-				in = append(in, e.Tensor(golden.Input(name, []int{Edges}), Edges))
+				in = append(in, e.Tensor(golden.Input(name, []int{cells.Edges}), cells.Edges))
 			}
 			requireEval(t, m, want.supernetCase, in, true)
 			g, err := m.Gradient(nn.Mode{Train: true}, true, []int{2, 3}, in...)
@@ -61,8 +68,6 @@ func TestPartialChannelsGolden(t *testing.T) {
 }
 
 func TestPartialChannelsRefuses(t *testing.T) {
-	_, err := Supernet(Size{Cells: 3, Channels: 6, Classes: 10, InputChannels: 3}, DARTSPrimitives, Options{PartialChannels: 4})
+	_, err := Supernet(Size{Cells: 3, Channels: 6, Classes: 10, InputChannels: 3}, SupernetInputs{Tables: 2}, partialEdges)
 	assert.ErrorContains(t, err, "6 channels cannot be cut into 4 equal parts")
-	_, err = Supernet(Size{Cells: 3, Channels: 8, Classes: 10, InputChannels: 3}, DARTSPrimitives, Options{PartialChannels: 4, SkipNoise: true})
-	assert.ErrorContains(t, err, "exclude each other")
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/big"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gonas/gonas/nas/arch"
@@ -81,27 +82,54 @@ func (p Paths) Choices() []int {
 	return n
 }
 
-// Code writes a path as one digit a layer, the first layer first.
-func Code(path []int) string {
-	var b strings.Builder
-	for _, k := range path {
-		fmt.Fprint(&b, k)
+// digits tells whether every choice of the space is one digit.
+func (p Paths) digits() bool { return slices.Max(p.Choices()) <= 10 }
+
+// between stands between the choices of a code where some have two digits.
+const between = "-"
+
+// Code writes a path by its choices, the first layer first: as one digit a layer where that is enough, with dashes between
+// the numbers where a layer has more than ten choices.
+func (p Paths) Code(path []int) string {
+	parts := make([]string, len(path))
+	for l, k := range path {
+		parts[l] = strconv.Itoa(k)
 	}
-	return b.String()
+	if p.digits() {
+		return strings.Join(parts, "")
+	}
+	return strings.Join(parts, between)
 }
 
-// Parse is the inverse of [Code].
+// Parse is the inverse of [Paths.Code].
 func (p Paths) Parse(code string) ([]int, error) {
-	last := slices.Max(p.Choices()) - 1
-	outside := func(digit rune) bool { return digit < '0' || digit > '0'+rune(last) }
-	if len(code) != len(p.Layers) || strings.ContainsFunc(code, outside) {
-		return nil, fmt.Errorf("%s: expected %d digits from 0 to %d, got %q", p.Name, len(p.Layers), last, code)
+	cut := between
+	if p.digits() {
+		cut = ""
 	}
-	path := make([]int, len(code))
-	for l, digit := range code {
-		path[l] = int(digit - '0')
+	parts := strings.Split(code, cut)
+	path := make([]int, len(parts))
+	for l, part := range parts {
+		k, err := strconv.Atoi(part)
+		// Of several ways to write a number only the one that Code takes.
+		if err != nil || strconv.Itoa(k) != part {
+			return nil, fmt.Errorf("%s: code %q: expected %s, got %q", p.Name, code, p.form(), part)
+		}
+		path[l] = k
+	}
+	if len(path) != len(p.Layers) {
+		return nil, fmt.Errorf("%s: code %q: expected %s", p.Name, code, p.form())
 	}
 	return path, p.check(path)
+}
+
+// form says how a code looks.
+func (p Paths) form() string {
+	how := "digits"
+	if !p.digits() {
+		how = "numbers with dashes between them"
+	}
+	return fmt.Sprintf("%d %s from 0 to %d", len(p.Layers), how, slices.Max(p.Choices())-1)
 }
 
 func (p Paths) check(path []int) error {
@@ -182,7 +210,7 @@ func (p Paths) Tree(paths [][]int) (nn.Module, error) {
 	}
 	signature := "paths|" + p.Name
 	for _, path := range paths {
-		signature += "|" + Code(path)
+		signature += "|" + p.Code(path)
 	}
 	return nn.NewComposite(signature, nn.Network, t.children(children), t.run), nil
 }
@@ -251,3 +279,6 @@ func (t tree) walk(e nn.Env, x nn.Value, l int, indices []int, out []nn.Value) {
 		t.walk(e, y, l+1, of, out)
 	}
 }
+
+// Input is the image's [height, width, channels].
+func (p Paths) Input() [3]int { return p.Shared.Input }

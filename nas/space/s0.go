@@ -2,15 +2,15 @@
 package space
 
 import (
-	"errors"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/gomlx/gomlx/core/graph"
 
 	"github.com/gonas/gonas/nas/arch"
 	"github.com/gonas/gonas/nas/nn"
+	"github.com/gonas/gonas/nas/space/cells"
 )
 
 // DARTSPrimitives are the operations of space S0 in DARTS (1806.09055) and DARTS- (2009.01027).
@@ -18,18 +18,6 @@ var DARTSPrimitives = []string{nn.None, nn.MaxPool3x3, nn.AvgPool3x3, nn.SkipCon
 
 // FairDARTSPrimitives are the operations of space S0 in FairDARTS (1911.12126) and NoisyDARTS (2005.03566).
 var FairDARTSPrimitives = DARTSPrimitives[1:]
-
-// Edges is the number of edges of a cell: node i has one from each of the i+2 states before it.
-const Edges = 14
-
-// EdgeIndex returns the row of an edge in a table of alphas, which lists node 2's edges first.
-func EdgeIndex(from, to int) int {
-	row := 0
-	for n := 2; n < to; n++ {
-		row += n
-	}
-	return row + from
-}
 
 // Size are a cell network's dimensions.
 type Size struct {
@@ -67,15 +55,28 @@ func preprocess(in, out int, reductionBefore, affine bool) nn.Module {
 	return nn.ReLUConvBN(in, out, affine)
 }
 
-// Options are variations of the supernet that papers use as controls.
-type Options struct {
-	// SkipNoise adds noise to the skip connections of stride 1: two more inputs, random states uint64
-	// [cells·14, 3] and the noise's scale, a scalar.
-	SkipNoise bool
-	// PartialChannels is PC-DARTS's k: each edge mixes 1/k of its channels and has a weight of its own. Two more
-	// inputs behind the mixing weights: those of the edges of normal and of reduction cells, [14] each, which sum to
-	// 1 over the edges into a node ([NodeSoftmax]). 0 leaves it out. Not together with SkipNoise.
-	PartialChannels int
+// EdgeAt says which edge of a supernet is wanted.
+type EdgeAt struct {
+	// Reduce tells the kind of cell, Row is the edge's row in a table.
+	Reduce bool
+	Row    int
+	// Channels that it takes and puts out, and the stride, 1 or 2.
+	Channels, Stride int
+	// Own is the number of the first of the method's own inputs among those of the edge.
+	Own int
+}
+
+// EdgeFunc makes an edge of a supernet: x [batch, height, width, channels], its row of each table of its kind of cell,
+// its row of each input that has one for every edge, and the inputs that all edges share, to [batch, height/stride,
+// width/stride, channels].
+type EdgeFunc func(at EdgeAt) (nn.Module, error)
+
+// SupernetInputs says what a supernet of cells takes beside images.
+type SupernetInputs struct {
+	// Tables is the number of tables of each kind of cell, [14, ...] each.
+	Tables int
+	// PerEdge are inputs [cells·14, ...], of which every edge gets its row; Shared are inputs that all edges get.
+	PerEdge, Shared int
 }
 
 // NodeSoftmax is the leaf from one parameter an edge [14] to weights [14] that sum to 1 over the edges into a node.
@@ -83,7 +84,7 @@ func NodeSoftmax() nn.Module {
 	return nn.NewLeaf("node_softmax", nil, func(_ *nn.Ctx, in []*graph.Node) []*graph.Node {
 		var parts []*graph.Node
 		at := 0
-		for edges := 2; at < Edges; edges++ {
+		for edges := 2; at < cells.Edges; edges++ {
 			parts = append(parts, graph.Softmax(graph.Slice(in[0], graph.AxisRange(at, at+edges)), 0))
 			at += edges
 		}
@@ -91,53 +92,41 @@ func NodeSoftmax() nn.Module {
 	})
 }
 
-// edge is one edge of the supernet.
-func (o Options) edge(primitives []string, channels, stride int) (nn.Module, error) {
-	if o.PartialChannels > 0 {
-		return nn.PartialEdge(primitives, channels, stride, o.PartialChannels)
-	}
-	return nn.MixedEdge(primitives, channels, stride, o.SkipNoise && stride == 1)
-}
-
-// searchCell is a cell of the supernet: inputs are the two states [batch, height, width, *], the weights of
-// each edge, [primitives] times 14, and with noise 14 random states [3] and the scale, with partial channels 14
-// weights of the edges, scalars.
-func searchCell(primitives []string, o Options, beforeBefore, before, channels int, reduction, reductionBefore bool) (nn.Module, error) {
+// searchCell is a cell of the supernet: inputs are the two states [batch, height, width, *], then for each table and each
+// input with a row for every edge the 14 rows, then what all edges share.
+func searchCell(takes SupernetInputs, edge EdgeFunc, beforeBefore, before, channels int, reduction, reductionBefore bool) (nn.Module, error) {
 	pre0, pre1 := preprocess(beforeBefore, channels, reductionBefore, false), nn.ReLUConvBN(before, channels, false)
 	children := []nn.Child{{Name: "preprocess0", Module: pre0}, {Name: "preprocess1", Module: pre1}}
-	edges := make([]nn.Module, Edges)
+	edges := make([]nn.Module, cells.Edges)
+	signature := fmt.Sprintf("search_cell|%+v|%d,%d-%d|reduce=%t,%t", takes, beforeBefore, before, channels, reduction, reductionBefore)
 	for to := 2; to < 2+arch.Nodes; to++ {
 		for from := range to {
-			stride := 1
+			at := EdgeAt{Reduce: reduction, Row: cells.EdgeIndex(from, to), Channels: channels, Stride: 1}
 			if reduction && from < 2 {
-				stride = 2
+				at.Stride = 2
 			}
-			edge, err := o.edge(primitives, channels, stride)
+			m, err := edge(at)
 			if err != nil {
 				return nil, err
 			}
-			k := EdgeIndex(from, to)
-			edges[k] = edge
-			children = append(children, nn.Child{Name: fmt.Sprintf("_ops.%d", k), Module: edge})
+			edges[at.Row] = m
+			children = append(children, nn.Child{Name: fmt.Sprintf("_ops.%d", at.Row), Module: m})
+			signature += "|" + m.Signature()
 		}
 	}
 	add, concat := nn.Sum(), nn.Concat()
-	signature := fmt.Sprintf("search_cell|%s|%+v|%d,%d-%d|reduce=%t,%t", strings.Join(primitives, ","), o, beforeBefore, before, channels, reduction, reductionBefore)
 	return nn.NewComposite(signature, nn.Cell, children, func(e nn.Env, in []nn.Value) []nn.Value {
 		states := []nn.Value{nn.Call1(e, "preprocess0", pre0, in[0]), nn.Call1(e, "preprocess1", pre1, in[1])}
-		weights, extra := in[2:2+Edges], in[2+Edges:]
+		rows, shared := in[2:2+(takes.Tables+takes.PerEdge)*cells.Edges], in[2+(takes.Tables+takes.PerEdge)*cells.Edges:]
 		for to := 2; to < 2+arch.Nodes; to++ {
 			parts := make([]nn.Value, to)
 			for from := range to {
-				k := EdgeIndex(from, to)
-				edgeIn := []nn.Value{states[from], weights[k]}
-				switch {
-				case o.PartialChannels > 0:
-					edgeIn = append(edgeIn, extra[k])
-				case o.SkipNoise && !(reduction && from < 2):
-					edgeIn = append(edgeIn, extra[k], extra[Edges])
+				k := cells.EdgeIndex(from, to)
+				edgeIn := []nn.Value{states[from]}
+				for i := k; i < len(rows); i += cells.Edges {
+					edgeIn = append(edgeIn, rows[i])
 				}
-				parts[from] = nn.Call1(e, fmt.Sprintf("_ops.%d", k), edges[k], edgeIn...)
+				parts[from] = nn.Call1(e, fmt.Sprintf("_ops.%d", k), edges[k], append(edgeIn, shared...)...)
 			}
 			states = append(states, nn.Call1(e, "", add, parts...))
 		}
@@ -145,58 +134,72 @@ func searchCell(primitives []string, o Options, beforeBefore, before, channels i
 	}), nil
 }
 
-// Supernet is the cell supernet of space S0 with the names of the official code. Inputs: images [batch,
-// height, width, channels], mixing weights of normal and of reduction cells [14, primitives] each, and what
-// the options add. Output: logits [batch, classes].
-func Supernet(size Size, primitives []string, o Options) (nn.Module, error) {
+// Supernet is a supernet of DARTS's cells with the names of the official code. Inputs: images [batch, height, width,
+// channels], the tables of mixing weights, of normal and of reduction cells in turn, then the inputs with a row for every
+// edge and those that all share. Output: logits [batch, classes].
+func Supernet(size Size, takes SupernetInputs, edge EdgeFunc) (nn.Module, error) {
 	if err := size.Validate(); err != nil {
 		return nil, err
 	}
-	if o.SkipNoise && o.PartialChannels > 0 {
-		return nil, errors.New("supernet: noise on skip connections and partial channels exclude each other")
-	}
 	stem := nn.Stem(size.InputChannels, stemMultiplier*size.Channels)
 	children := []nn.Child{{Name: "stem", Module: stem}}
-	cells := make([]nn.Module, size.Cells)
+	list := make([]nn.Module, size.Cells)
+	signature := fmt.Sprintf("supernet|%+v|%+v", size, takes)
 	beforeBefore, before, channels := stemMultiplier*size.Channels, stemMultiplier*size.Channels, size.Channels
-	for i := range cells {
+	for i := range list {
 		if size.Reduction(i) {
 			channels *= 2
 		}
-		cell, err := searchCell(primitives, o, beforeBefore, before, channels, size.Reduction(i), i > 0 && size.Reduction(i-1))
+		cell, err := searchCell(takes, edge, beforeBefore, before, channels, size.Reduction(i), i > 0 && size.Reduction(i-1))
 		if err != nil {
 			return nil, err
 		}
-		cells[i] = cell
+		list[i] = cell
+		signature += "|" + cell.Signature()
 		beforeBefore, before = before, arch.Nodes*channels
 		children = append(children, nn.Child{Name: fmt.Sprintf("cells.%d", i), Module: cell})
 	}
 	head := nn.Classifier(before, size.Classes)
 	children = append(children, nn.Child{Module: head})
-	rows := nn.Rows()
-	signature := fmt.Sprintf("supernet|%+v|%s|%+v", size, strings.Join(primitives, ","), o)
-	return nn.NewComposite(signature, nn.Network, children, func(e nn.Env, in []nn.Value) []nn.Value {
-		normal, reduce := e.Call("", rows, in[1]), e.Call("", rows, in[2])
-		var noise, normalEdges, reduceEdges []nn.Value
-		switch {
-		case o.SkipNoise:
-			noise = e.Call("", rows, in[3])
-		case o.PartialChannels > 0:
-			normalEdges, reduceEdges = e.Call("", rows, in[3]), e.Call("", rows, in[4])
+	cut := nn.Rows()
+	return nn.NewComposite(short(signature), nn.Network, children, func(e nn.Env, in []nn.Value) []nn.Value {
+		tables, further := make([][]nn.Value, 2*takes.Tables), make([][]nn.Value, takes.PerEdge)
+		for i := range tables {
+			tables[i] = e.Call("", cut, in[1+i])
 		}
+		for i := range further {
+			further[i] = e.Call("", cut, in[1+len(tables)+i])
+		}
+		shared := in[1+len(tables)+len(further):]
 		s0 := nn.Call1(e, "stem", stem, in[0])
 		s1 := s0
-		for i, cell := range cells {
-			weights, edges := normal, normalEdges
+		for i, cell := range list {
+			cellIn := []nn.Value{s0, s1}
+			kind := 0
 			if size.Reduction(i) {
-				weights, edges = reduce, reduceEdges
+				kind = 1
 			}
-			cellIn := slices.Concat([]nn.Value{s0, s1}, weights, edges)
-			if o.SkipNoise {
-				cellIn = append(append(cellIn, noise[i*Edges:(i+1)*Edges]...), in[4])
+			for t := range takes.Tables {
+				cellIn = append(cellIn, tables[2*t+kind]...)
 			}
-			s0, s1 = s1, nn.Call1(e, fmt.Sprintf("cells.%d", i), cell, cellIn...)
+			for _, rows := range further {
+				cellIn = append(cellIn, rows[i*cells.Edges:(i+1)*cells.Edges]...)
+			}
+			s0, s1 = s1, nn.Call1(e, fmt.Sprintf("cells.%d", i), cell, append(cellIn, shared...)...)
 		}
 		return e.Call("", head, s1)
 	}), nil
+}
+
+// MixedEdges is the edge of a search over a space by its operations' weights.
+func MixedEdges(s cells.Space) EdgeFunc {
+	return func(at EdgeAt) (nn.Module, error) {
+		return nn.MixedEdge(s.Cell(at.Reduce)[at.Row], at.Channels, at.Stride)
+	}
+}
+
+// short stands for a signature that would be as long as the network.
+func short(signature string) string {
+	sum := sha256.Sum256([]byte(signature))
+	return "supernet|" + hex.EncodeToString(sum[:])
 }

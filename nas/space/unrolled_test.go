@@ -13,6 +13,7 @@ import (
 	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/golden"
 	"github.com/gonas/gonas/nas/nn"
+	"github.com/gonas/gonas/nas/space/cells"
 )
 
 // TestUnrolledGolden compares the second-order step with DARTS's architect.py, with and without momentum.
@@ -51,14 +52,14 @@ func TestUnrolledGolden(t *testing.T) {
 	size := Size{Cells: 4, Channels: 4, Classes: 10, InputChannels: 3}
 	for name, want := range ref.Cases {
 		t.Run(name, func(t *testing.T) {
-			m, err := e.NewModel(objective(t, size, DARTSPrimitives, nn.SoftmaxWeights()), nn.Edge)
+			m, err := e.NewModel(objective(t, size, DARTSPrimitives, softmax), nn.Edge)
 			require.NoError(t, err)
 			fill(t, m)
 			before, err := m.State()
 			require.NoError(t, err)
 			alphas := []*engine.Variable{}
 			for _, side := range []string{"alphas_normal", "alphas_reduce"} {
-				alphas = append(alphas, &engine.Variable{Value: tensors.FromFlatDataAndDimensions(float32s(golden.Input(side, []int{Edges, 8})), Edges, 8)})
+				alphas = append(alphas, &engine.Variable{Value: tensors.FromFlatDataAndDimensions(float32s(golden.Input(side, []int{cells.Edges, 8})), cells.Edges, 8)})
 			}
 			inputs := func(name string, labels []int32) []*tensors.Tensor {
 				return []*tensors.Tensor{nhwcInput(name, c.Batch, 16, 16, 3), tensors.FromFlatDataAndDimensions(labels, len(labels)), alphas[0].Value, alphas[1].Value}

@@ -9,8 +9,8 @@ import (
 
 	"github.com/gonas/gonas/nas/arch"
 	"github.com/gonas/gonas/nas/engine"
+	"github.com/gonas/gonas/nas/method"
 	"github.com/gonas/gonas/nas/nn"
-	"github.com/gonas/gonas/nas/search"
 	"github.com/gonas/gonas/nas/space"
 )
 
@@ -27,7 +27,7 @@ type Config struct {
 	StepsPerEpoch int `json:"steps_per_epoch"`
 	Batch         int `json:"batch"`
 	// Weights is SGD, its rate annealed by a cosine over the epochs.
-	Weights search.WeightsConfig `json:"weights"`
+	Weights method.WeightsConfig `json:"weights"`
 	// Cutout is the side in pixels of the square that is set to zero in each training image, 0 for none.
 	Cutout int `json:"cutout"`
 	// AuxiliaryWeight multiplies the auxiliary head's loss; 0 leaves the head out.
@@ -67,7 +67,7 @@ func DefaultConfig() Config {
 		Image:           32,
 		Epochs:          600,
 		Batch:           96,
-		Weights:         search.WeightsConfig{LearningRate: 0.025, Momentum: 0.9, WeightDecay: 3e-4, Clip: 5},
+		Weights:         method.WeightsConfig{LearningRate: 0.025, Momentum: 0.9, WeightDecay: 3e-4, Clip: 5},
 		Cutout:          16,
 		AuxiliaryWeight: 0.4,
 		DropPath:        0.2,
@@ -160,12 +160,18 @@ func (c Config) Network(g arch.Genotype) arch.Network {
 
 // parts says which inputs and outputs beside images and logits the training of an architecture has.
 func (c Config) parts(a arch.Network) space.NetworkOptions {
-	return space.NetworkOptions{Auxiliary: c.AuxiliaryWeight > 0 && a.Cells != nil, DropPath: c.DropPath > 0 && a.Cells != nil,
+	o := space.NetworkOptions{Auxiliary: c.AuxiliaryWeight > 0 && a.Cells != nil, DropPath: c.DropPath > 0 && a.Cells != nil,
 		Dropout: c.Dropout && space.DropoutFeatures(a) > 0}
+	if a.Cells != nil {
+		g := a.Cells.Genotype
+		o.Noise = g.Normal.Count(nn.Noise)+g.Reduce.Count(nn.Noise) > 0
+	}
+	return o
 }
 
 // objective is the composite that training differentiates: images [batch, height, width, channels], labels [batch] and
-// the factors of drop-path [cells, edges, batch] or of dropout [batch, features], where it has them, to the loss, the
+// the factors of drop-path [cells, edges, batch] or of dropout [batch, features] and the random states of noise [cells,
+// edges, 3], where it has them, to the loss, the
 // auxiliary head's share included, and the number of correct samples, both scalars.
 func objective(c Config, a arch.Network) (nn.Module, error) {
 	net, err := space.Network(a, c.parts(a))

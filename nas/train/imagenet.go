@@ -3,8 +3,8 @@ package train
 import (
 	"github.com/gonas/gonas/nas/arch"
 	"github.com/gonas/gonas/nas/engine"
+	"github.com/gonas/gonas/nas/method"
 	"github.com/gonas/gonas/nas/nn"
-	"github.com/gonas/gonas/nas/search"
 	"github.com/gonas/gonas/nas/space"
 )
 
@@ -15,7 +15,7 @@ func ImageNetCellConfig() Config {
 	return Config{
 		Profile: "paper", Image: 224, Epochs: 250, Batch: 256,
 		Size:     space.Size{Cells: 14, Channels: 48, Classes: 1000, InputChannels: 3},
-		Weights:  search.WeightsConfig{LearningRate: 0.1, Momentum: 0.9, WeightDecay: 3e-5, Clip: 5},
+		Weights:  method.WeightsConfig{LearningRate: 0.1, Momentum: 0.9, WeightDecay: 3e-5, Clip: 5},
 		Schedule: ScheduleLinear, LabelSmoothing: 0.1, AuxiliaryWeight: 0.4, Jitter: &[4]float64{0.4, 0.4, 0.4, 0.2},
 		Granularity: nn.Operation.String(),
 	}
@@ -29,7 +29,7 @@ func ImageNetMobileConfig() Config {
 	return Config{
 		Profile: "paper", Image: 224, Epochs: 350, Batch: 256,
 		Size:     space.Size{Cells: 1, Channels: 1, Classes: 1000, InputChannels: 3},
-		Weights:  search.WeightsConfig{LearningRate: 0.016},
+		Weights:  method.WeightsConfig{LearningRate: 0.016},
 		RMSProp:  &engine.RMSProp{Alpha: 0.9, Epsilon: 1e-3, Momentum: 0.9, WeightDecay: 1e-5},
 		Schedule: ScheduleExponential, DecayFactor: 0.97, DecayEpochs: 2.4, WarmupEpochs: 5,
 		LabelSmoothing: 0.1, Average: 0.9999, Dropout: true,

@@ -14,7 +14,8 @@ import (
 	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/datasets/datasetstest"
 	"github.com/gonas/gonas/nas/arch"
-	"github.com/gonas/gonas/nas/search"
+	"github.com/gonas/gonas/nas/profile"
+	"github.com/gonas/gonas/nas/run"
 	"github.com/gonas/gonas/nas/zoo"
 )
 
@@ -35,61 +36,57 @@ func smallChain() arch.Network {
 // mobileRecipe is the mobile networks' recipe cut to a moment.
 func mobileRecipe() Config {
 	c := ImageNetMobileConfig()
-	c.Profile, c.Image, c.Batch, c.Epochs, c.StepsPerEpoch, c.WarmupEpochs = "test", 16, 4, 3, 2, 1
+	c.Profile, c.Image, c.Batch, c.Epochs, c.StepsPerEpoch, c.WarmupEpochs = profile.Custom, 16, 4, 3, 2, 1
 	return c
 }
 
 // A chain with RMSProp, dropout, label smoothing and a moving average: interrupted and resumed it gives the same bits.
 func TestTrainNetworkResumesBitForBit(t *testing.T) {
-	train, test := data(t)
-	c := mobileRecipe()
-	d, err := c.ImageData(train, test)
-	require.NoError(t, err)
+	d, c := data(t), mobileRecipe()
 	whole, broken := t.TempDir(), t.TempDir()
 	e := newEngine(t)
-	want, err := TrainNetwork(context.Background(), e, d, smallChain(), c, Options{Name: "chain", Dir: whole})
+	want, err := training(t.Context(), e, d, smallChain(), c, run.Options{Dir: whole})
 	require.NoError(t, err)
 	assert.NotNil(t, want.Network)
-	assert.Positive(t, want.MACs)
+	assert.Positive(t, want.Numbers.Of(MACs))
 	for _, stop := range []int{1, 2} {
-		ctx, cancel := context.WithCancel(context.Background())
-		_, err = TrainNetwork(ctx, e, d, smallChain(), c, Options{Name: "chain", Dir: broken, Listeners: []search.Listener{func(ev search.Event) {
-			if ev.Kind == search.EventStep && ev.Epoch == stop+1 {
+		ctx, cancel := context.WithCancel(t.Context())
+		_, err = training(ctx, e, d, smallChain(), c, run.Options{Dir: broken, Listeners: []run.Listener{func(ev run.Event) {
+			if ev.Kind == run.EventStep && ev.Epoch == stop+1 {
 				cancel()
 			}
 		}}})
-		require.ErrorIs(t, err, search.ErrInterrupted)
+		require.ErrorIs(t, err, run.ErrInterrupted)
 	}
-	got, err := TrainNetwork(context.Background(), e, d, smallChain(), c, Options{Name: "chain", Dir: broken})
+	got, err := training(t.Context(), e, d, smallChain(), c, run.Options{Dir: broken})
 	require.NoError(t, err)
 	assert.Equal(t, want, got)
-	a, err := os.ReadFile(filepath.Join(whole, search.CheckpointFile))
+	a, err := os.ReadFile(filepath.Join(whole, run.CheckpointFile))
 	require.NoError(t, err)
-	b, err := os.ReadFile(filepath.Join(broken, search.CheckpointFile))
+	b, err := os.ReadFile(filepath.Join(broken, run.CheckpointFile))
 	require.NoError(t, err)
 	assert.True(t, string(a) == string(b), "the checkpoints are equal")
 
 	other := smallChain()
 	other.Chain.Blocks[1].Kernel = 3
-	_, err = TrainNetwork(context.Background(), e, d, other, c, Options{Dir: broken})
-	assert.ErrorContains(t, err, "another architecture")
+	_, err = training(t.Context(), e, d, other, c, run.Options{Dir: broken})
+	assert.ErrorContains(t, err, "another run; what differs, its value first: network.chain.blocks (")
 	other.Classes = 12
-	_, err = TrainNetwork(context.Background(), e, d, other, c, Options{})
-	assert.ErrorContains(t, err, "images of [16 16 3] in 10 classes, the architecture takes [16 16 3] in 12")
+	_, err = training(t.Context(), e, d, other, c, run.Options{})
+	assert.ErrorContains(t, err, "training: data embedded: images of [16 16 3] in 10 classes, the architecture takes [16 16 3] in 12")
 }
 
 // The moving average follows the weights by its decay, and it is what the test measures.
 func TestAverage(t *testing.T) {
-	train, test := data(t)
 	c := mobileRecipe()
 	c.Epochs, c.StepsPerEpoch, c.WarmupEpochs, c.Weights.LearningRate = 1, 1, 0, 0.01
-	d, err := c.ImageData(train, test)
+	tr, err := newTrainer(Env{Engine: newEngine(t), Data: data(t)}, smallChain(), c)
 	require.NoError(t, err)
-	tr, err := newTrainer(newEngine(t), d, smallChain(), c, Options{})
-	require.NoError(t, err)
+	defer func() { require.NoError(t, tr.close()) }()
 	before, err := tr.model.State()
 	require.NoError(t, err)
-	require.NoError(t, tr.run(context.Background()))
+	_, err = run.Do(t.Context(), tr, []datasets.BatchSource{tr.train}, run.Plan{Epochs: 1, Steps: 1}, run.Options{})
+	require.NoError(t, err)
 	after, err := tr.model.State()
 	require.NoError(t, err)
 	tr.average.Swap()
@@ -104,13 +101,11 @@ func TestAverage(t *testing.T) {
 	}
 }
 
-func folders(t *testing.T, dir string) (train, val *datasets.ImageFolder) {
+func folders(t *testing.T, dir string) *datasets.Set {
 	t.Helper()
-	train, err := datasets.OpenImageFolder(dir, "train")
+	d, err := datasets.Open(datasets.FolderName, dir)
 	require.NoError(t, err)
-	val, err = datasets.OpenImageFolder(dir, "val")
-	require.NoError(t, err)
-	return train, val
+	return d
 }
 
 // Full-size networks take a step of their full recipe on generated images in ImageNet's layout, are tested, and go on
@@ -126,36 +121,31 @@ func TestFullSizeStep(t *testing.T) {
 			a := n.Network
 			c := ConfigFor(a)
 			c.Batch, c.Epochs, c.StepsPerEpoch, c.WarmupEpochs = 8, 2, 1, 0
-			var d Data
+			d := data(t)
 			if a.Input[0] == 224 {
 				a.Classes = 5
-				train, val := folders(t, datasetstest.ImageFolder(t, 5, 2, 240))
-				d, err = c.FolderData(train, val)
-			} else {
-				train, test := data(t)
-				d, err = c.ImageData(train, test)
+				d = folders(t, datasetstest.ImageFolder(t, 5, 2, 240))
 			}
-			require.NoError(t, err)
 			dir := t.TempDir()
-			ctx, cancel := context.WithCancel(context.Background())
+			ctx, cancel := context.WithCancel(t.Context())
 			e := newEngine(t)
 			began := time.Now()
 			var step time.Duration
-			_, err = TrainNetwork(ctx, e, d, a, c, Options{Name: name, Dir: dir, Listeners: []search.Listener{func(ev search.Event) {
-				if ev.Kind == search.EventCheckpoint {
+			_, err = training(ctx, e, d, a, c, run.Options{Dir: dir, Listeners: []run.Listener{func(ev run.Event) {
+				if ev.Kind == run.EventCheckpoint {
 					cancel()
 				}
 			}}})
-			require.ErrorIs(t, err, search.ErrInterrupted)
+			require.ErrorIs(t, err, run.ErrInterrupted)
 			first := time.Since(began)
 			began = time.Now()
-			result, err := TrainNetwork(context.Background(), e, d, a, c, Options{Name: name, Dir: dir, Listeners: []search.Listener{func(ev search.Event) {
-				if ev.Kind == search.EventStep {
+			result, err := training(t.Context(), e, d, a, c, run.Options{Dir: dir, Listeners: []run.Listener{func(ev run.Event) {
+				if ev.Kind == run.EventStep {
 					step = time.Since(began)
 				}
 			}}})
 			require.NoError(t, err)
-			require.Len(t, result.Epochs, 2)
+			require.Len(t, result.Log.Rows, 2)
 			assert.Less(t, step, time.Minute)
 			assert.Less(t, backend.PeakRSS(), int64(6<<30))
 			t.Logf("%s, batch %d: first epoch with compiling %.1f s, start and step %.1f s, peak %d MiB", name, c.Batch, first.Seconds(), step.Seconds(), backend.PeakRSS()>>20)
@@ -165,11 +155,13 @@ func TestFullSizeStep(t *testing.T) {
 
 func TestFolderDataRefuses(t *testing.T) {
 	c := mobileRecipe()
-	train, val := folders(t, datasetstest.ImageFolder(t, 2, 1, 20))
+	d := folders(t, datasetstest.ImageFolder(t, 2, 1, 20))
+	a := smallChain()
+	a.Classes = 2
 	c.Jitter = &[4]float64{0, 0, 0, 0.7}
-	_, err := c.FolderData(train, val)
-	assert.Error(t, err)
+	_, err := training(t.Context(), newEngine(t), d, a, c, run.Options{})
+	assert.ErrorContains(t, err, "0.7")
 	c.Jitter = nil
-	_, err = c.FolderData(train, val)
+	_, err = training(t.Context(), newEngine(t), d, a, c, run.Options{})
 	assert.ErrorContains(t, err, "no batch of 4")
 }

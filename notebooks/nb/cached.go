@@ -15,7 +15,7 @@ import (
 
 	"github.com/gonas/gonas/nas/checkpoint"
 	"github.com/gonas/gonas/nas/engine"
-	"github.com/gonas/gonas/nas/search"
+	"github.com/gonas/gonas/nas/run"
 	"github.com/gonas/gonas/repro/evidence"
 	"github.com/gonas/gonas/repro/runfolder"
 )
@@ -196,13 +196,13 @@ func SaveWeights(dir string, m *engine.Model) error {
 	if err != nil {
 		return err
 	}
-	return checkpoint.Write(filepath.Join(dir, search.CheckpointFile), checkpoint.File{Tensors: state, Record: json.RawMessage("{}")})
+	return checkpoint.Write(filepath.Join(dir, run.CheckpointFile), checkpoint.File{Tensors: state, Record: json.RawMessage("{}")})
 }
 
 // LoadWeights gives a network the weights and statistics that [SaveWeights], a search or a training has left in dir. Of
 // a search's those of its supernet are there, as they were after the last epoch.
 func LoadWeights(dir string, m *engine.Model) error {
-	path := filepath.Join(dir, search.CheckpointFile)
+	path := filepath.Join(dir, run.CheckpointFile)
 	f, err := checkpoint.Read(path)
 	if err != nil {
 		return err

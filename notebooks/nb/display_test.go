@@ -16,6 +16,8 @@ import (
 	"github.com/janpfeifer/gonb/gonbui/protocol"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gonas/gonas/nas/run"
 )
 
 // one runs a cell that shows one thing; a picture is followed by its text alternative.
@@ -185,8 +187,28 @@ func TestSparkline(t *testing.T) {
 	assert.Equal(t, "▁▄█", sparkline([]float64{1, 1, 2, 2, 3, 3}, 3))
 	assert.Equal(t, "▁▁", sparkline([]float64{1, 1}, 8))
 	assert.Empty(t, sparkline([]float64{1}, 8))
-	assert.Equal(t, "edges led by b 2, a 1", leading([]string{"a", "b", "c"}, [][]float64{{0, 1, 0}, {0, 1, 0}, {3, 2, 1}}))
-	assert.Empty(t, leading(nil, [][]float64{{1}}))
+}
+
+// Of an epoch the progress says which columns lead, whatever tables there are, and the row of the log.
+func TestStanding(t *testing.T) {
+	one := run.Table{Rows: []string{"x", "y", "z"}, Columns: [][]string{{"a", "b", "c"}}, Epochs: []run.Snapshot{{Weights: [][]float64{{9, 1, 0}, {9, 1, 0}, {9, 1, 0}}}, {Weights: [][]float64{{0, 1, 0}, {0, 1, 0}, {3, 2, 1}}}}}
+	other := run.Table{Rows: []string{"x", "y"}, Columns: [][]string{{"d"}, {"a", "b"}}, Epochs: []run.Snapshot{{Weights: [][]float64{{1}, {0.25, 0.75}}}}}
+	assert.Equal(t, "edges led by b 2, a 1", leading([]run.Table{one}))
+	assert.Equal(t, "edges led by b 3, a 1, d 1", leading([]run.Table{one, other}))
+	assert.Empty(t, leading(nil))
+	assert.Empty(t, leading([]run.Table{{Kind: run.Counts, Rows: []string{"x"}, Columns: [][]string{{"a"}}, Epochs: []run.Snapshot{{Values: [][]float64{{1}}}}}}))
+
+	row := run.Values{{Name: "epoch", Number: 1}, {Name: "steps", Number: 4}, {Name: "learning_rate", Number: 0.1}, {Name: "train_loss", Number: 1.25}, {Name: "skips_normal", Number: 2}}
+	assert.Equal(t, "train loss 1.25, skips normal 2", rowText(row))
+	p := newProgress("search")
+	p.listen(run.Event{Kind: run.EventEpoch, Tables: []run.Table{one}, Values: row})
+	assert.Equal(t, "edges led by b 2, a 1; train loss 1.25, skips normal 2", p.standing)
+	p.listen(run.Event{Kind: run.EventEpoch, Values: row})
+	assert.Equal(t, "train loss 1.25, skips normal 2", p.standing)
+	// An event without any value is shown too.
+	p.listen(run.Event{Kind: run.EventStep})
+	p.listen(run.Event{Kind: run.EventEpoch})
+	assert.Empty(t, p.standing)
 }
 
 func TestCellText(t *testing.T) {

@@ -9,9 +9,13 @@ import (
 	"slices"
 	"syscall"
 
-	"github.com/gonas/gonas/nas/search"
+	"github.com/gonas/gonas/backend"
+	"github.com/gonas/gonas/datasets"
+	"github.com/gonas/gonas/nas/run"
 	"github.com/gonas/gonas/repro"
 	"github.com/gonas/gonas/repro/claims"
+	"github.com/gonas/gonas/repro/evidence"
+	"github.com/gonas/gonas/repro/runfolder"
 	"github.com/gonas/gonas/repro/runner"
 )
 
@@ -31,44 +35,74 @@ func Evidence(profile string, seeds int, ids ...string) (dir string, err error) 
 		}
 		wanted = append(wanted, all[at])
 	}
-	data, err := pickImages()
+	on, err := openData()
 	if err != nil {
 		return "", err
 	}
-	// The records say how a claim is decided.
-	config := map[string]any{"profile": profile, "seeds": seeds, "claims": wanted, "data": data.Name}
-	return Cached("evidence-"+profile, config, func(dir string) error {
-		r := &runner.Runner{Profile: profile, Seeds: seeds, Dir: dir, Claims: wanted}
-		jobs, err := r.Jobs()
-		if err != nil {
+	config := struct {
+		Profile string            `json:"profile"`
+		Seeds   int               `json:"seeds"`
+		Data    datasets.Identity `json:"data"`
+		// Claims are the whole records: they say how a claim is decided.
+		Claims []claims.Claim `json:"claims"`
+	}{profile, seeds, on.identity, wanted}
+	k, dir, err := place("evidence-"+profile, config)
+	if err != nil {
+		return "", err
+	}
+	r := &runner.Runner{Data: on.set, Profile: profile, Seeds: seeds, Dir: dir, Claims: wanted}
+	err = cached(k, dir, func(*runfolder.Folder) error {
+		if err := makeRuns(r, on.identity, fmt.Sprintf("evidence for %d claims, profile %s, %d seeds", len(ids), profile, seeds)); err != nil {
 			return err
 		}
-		if slices.ContainsFunc(jobs, func(j runner.Job) bool { return !j.Done }) {
-			if r.Engine, err = Open(); err != nil {
-				return err
-			}
-			if r.Train, r.Test, err = LoadImages(); err != nil {
-				return err
-			}
-			what := fmt.Sprintf("evidence for %d claims, profile %s, %d seeds", len(ids), profile, seeds)
-			show := newProgress(what, nil)
-			r.Started = func(n, total int, job runner.Job) search.Listener {
-				show.what = fmt.Sprintf("run %d of %d: %s of %s, seed %d", n, total, job.Kind, job.Label, job.Seed)
-				return show.listen
-			}
-			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-			defer stop()
-			err := r.Run(ctx)
-			show.what = what
-			if errors.Is(err, search.ErrInterrupted) {
-				show.end("interrupted; running this again goes on with the run that is not finished")
-			}
-			if err != nil {
-				return err
-			}
-			show.end(fmt.Sprintf("%d runs", len(jobs)))
-		}
-		_, err = repro.Decide(dir, claims.Profile(profile))
+		_, err := repro.Decide(dir, profile)
 		return err
 	})
+	if err != nil {
+		return "", err
+	}
+	// A method or a recipe may have changed since.
+	jobs, err := r.Jobs()
+	for _, job := range jobs {
+		if !job.Done {
+			return "", fmt.Errorf("%s: %s of %s, seed %d: is not the run that the claims ask for now (%s): remove the folder", dir, job.Kind, job.Label, job.Seed, run.Differing(job.Stranger))
+		}
+	}
+	return dir, err
+}
+
+// makeRuns does the runs that are not done, and shows how far they are.
+func makeRuns(r *runner.Runner, on datasets.Identity, what string) error {
+	jobs, err := r.Jobs()
+	if err != nil || !slices.ContainsFunc(jobs, func(j runner.Job) bool { return !j.Done }) {
+		return err
+	}
+	if r.Engine, err = Open(); err != nil {
+		return err
+	}
+	b, err := backend.Open()
+	if err != nil {
+		return err
+	}
+	r.Record = func(seeds ...uint64) evidence.Run {
+		record := runfolder.Describe(b, r.Profile, 0, on, r.Data.Files())
+		record.Seeds = seeds
+		return record
+	}
+	show := newProgress(what)
+	r.Started = func(n, total int, job runner.Job) run.Listener {
+		show.what = fmt.Sprintf("run %d of %d: %s of %s, seed %d", n, total, job.Kind, job.Label, job.Seed)
+		return show.listen
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err = r.Run(ctx)
+	show.what = what
+	switch {
+	case errors.Is(err, run.ErrInterrupted):
+		show.end("interrupted; running this again goes on with the run that is not finished")
+	case err == nil:
+		show.end(fmt.Sprintf("%d runs", len(jobs)))
+	}
+	return err
 }

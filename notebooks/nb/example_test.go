@@ -5,22 +5,24 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
-	"github.com/gonas/gonas/nas"
+	"github.com/gomlx/gomlx/core/graph"
+
 	"github.com/gonas/gonas/nas/arch"
 	"github.com/gonas/gonas/nas/darts"
+	"github.com/gonas/gonas/nas/diff"
 	"github.com/gonas/gonas/nas/fairdarts"
-	"github.com/gonas/gonas/nas/fairnas"
 	"github.com/gonas/gonas/nas/nn"
-	"github.com/gonas/gonas/nas/search"
+	"github.com/gonas/gonas/nas/profile"
 	"github.com/gonas/gonas/nas/space"
+	"github.com/gonas/gonas/nas/space/cells"
 	"github.com/gonas/gonas/nas/train"
 	"github.com/gonas/gonas/nas/zoo"
 	"github.com/gonas/gonas/notebooks/nb"
 	"github.com/gonas/gonas/plots"
 	"github.com/gonas/gonas/repro"
-	"github.com/gonas/gonas/repro/claims"
 )
 
 // temporary keeps an example's folders out of the working folder.
@@ -45,8 +47,8 @@ func printed(f func()) string {
 	return string(nb.Must(io.ReadAll(r)))
 }
 
-// small makes a search of a few seconds one of a moment.
-func small(c *search.Base) { c.Epochs, c.StepsPerEpoch = 1, 1 }
+// small makes a run of a few seconds one of a moment.
+var small = nb.Set(`{"epochs": 1, "steps_per_epoch": 1}`)
 
 var cell = arch.Cell{Edges: []arch.Edge{{Op: "max_pool_3x3", From: 1, To: 2}}, Concat: []int{2}}
 
@@ -103,16 +105,13 @@ func ExampleImages() {
 }
 
 func ExampleExamples() {
-	images, _, err := nb.LoadImages()
-	nb.Check(err)
-	nb.Examples(images, 3, 3)
+	nb.Examples(nb.Must(nb.Data()).Train, 3, 3)
 	// Output: 3 images of 32×32×3: frog, truck, truck
 }
 
-func ExampleLoadImages() {
-	train, test, err := nb.LoadImages()
-	nb.Check(err)
-	fmt.Println(train.N, test.N)
+func ExampleData() {
+	data := nb.Must(nb.Data())
+	fmt.Println(data.Train.Len(), data.Test.Len())
 	// Output: 4000 1000
 }
 
@@ -139,7 +138,7 @@ func ExampleVerdict() {
 	dir, clean := temporary()
 	defer clean()
 	// Without any run only arithmetic can be decided.
-	nb.Must(repro.Decide(dir, claims.Quick))
+	nb.Must(repro.Decide(dir, profile.Quick))
 	nb.Verdict(dir, "akws-8x")
 	// Output:
 	// reproduced: akws-8x (autokws, arXiv 2009.03658, text): ratio of parameters, NAS2 to NoisyDARTS-TC14
@@ -153,7 +152,7 @@ func ExampleVerdict() {
 func ExampleClaims() {
 	dir, clean := temporary()
 	defer clean()
-	nb.Must(repro.Decide(dir, claims.Quick))
+	nb.Must(repro.Decide(dir, profile.Quick))
 	for line := range strings.Lines(printed(func() { nb.Claims(dir, "autokws") })) {
 		if strings.HasPrefix(line, "claim ") || strings.HasPrefix(line, "akws-8x") {
 			fmt.Print(line)
@@ -198,31 +197,76 @@ func ExampleCachedValue() {
 	// [0 1 4]
 }
 
+func ExampleMethod() {
+	fmt.Println(nb.Method("fairdarts").Paper.ArXiv)
+	// Output: 1911.12126
+}
+
 func ExampleSearch() {
 	_, clean := temporary()
 	defer clean()
-	run := nb.Must(nb.Search("fairdarts", "smoke", small))
-	fmt.Println(run.Method, run.Steps)
+	r := nb.Must(nb.Search(nb.Method("fairdarts"), "smoke", small))
+	fmt.Println(r.Spec.Method, r.Numbers.Of("steps"))
 	// Output: fairdarts 1
 }
 
-func ExampleSearchConfig() {
+// A method of one's own: DARTS with a softmax at a temperature.
+func ExampleSearch_own() {
 	_, clean := temporary()
 	defer clean()
-	c := darts.DefaultConfig()
-	c.Profile, c.Size.Cells, c.Size.Channels, c.Image, c.Batch = "custom", 3, 4, 8, 8
-	small(&c.Base)
-	run := nb.Must(nb.SearchConfig("darts", &c))
-	fmt.Println(run.Profile, len(run.History().Epochs), len(run.Final().Normal))
-	// Output: custom 2 14
+	m := diff.DARTS()
+	m.Name = "sharp"
+	m.Relax = func(_ int, a *graph.Node, _ []*graph.Node) *graph.Node {
+		return graph.Softmax(graph.DivScalar(a, 0.25), -1)
+	}
+	r := nb.Must(nb.Search(m, "smoke", small))
+	fmt.Println(r.Spec.Method, len(r.Genotype.Normal.Edges))
+	// Output: sharp 8
+}
+
+func ExampleSet() {
+	_, clean := temporary()
+	defer clean()
+	r := nb.Must(nb.Search(nb.Method("darts"), "smoke", nb.Set(`{"epochs": 1, "steps_per_epoch": 2, "size": {"cells": 4}}`)))
+	fmt.Println(r.Spec.Profile, r.Numbers.Of("steps"), len(r.Tables[0].Epochs), len(r.Tables[0].Rows))
+	// Output: custom 2 2 14
+}
+
+func ExampleSeed() {
+	_, clean := temporary()
+	defer clean()
+	fmt.Println(nb.Must(nb.Search(nb.Method("darts"), "smoke", nb.Seed(1), small)).Spec.Seed)
+	// Output: 1
+}
+
+func ExampleVariant() {
+	_, clean := temporary()
+	defer clean()
+	fmt.Println(nb.Must(nb.Search(nb.Method("fairdarts"), "smoke", nb.Variant("no01"), small)).Spec.Label())
+	// Output: fairdarts-no01
+}
+
+func ExampleSpace() {
+	_, clean := temporary()
+	defer clean()
+	r := nb.Must(nb.Search(nb.Method("darts"), "smoke", nb.Space("S3"), small))
+	fmt.Println(r.Tables[0].Ops(0))
+	// Output: [none skip_connect sep_conv_3x3]
 }
 
 func ExampleTrain() {
 	_, clean := temporary()
 	defer clean()
-	g := train.Random(1, space.DARTSPrimitives, 2)
-	trained := nb.Must(nb.Train(g, "random", "smoke", func(c *train.Config) { c.Epochs, c.StepsPerEpoch = 1, 1 }))
-	fmt.Println(trained.Name, len(trained.Epochs))
+	trained := nb.Must(nb.Train(nb.Must(nb.Search(nb.Method("darts"), "smoke", small)), small))
+	fmt.Println(trained.Spec.Name, len(trained.Log.Rows))
+	// Output: darts 1
+}
+
+func ExampleTrainNetwork() {
+	_, clean := temporary()
+	defer clean()
+	trained := nb.Must(nb.TrainNetwork(train.Random(1, space.DARTSPrimitives, 2), "random", "smoke", small))
+	fmt.Println(trained.Spec.Name, len(trained.Log.Rows))
 	// Output: random 1
 }
 
@@ -232,7 +276,7 @@ func ExampleSaveWeights() {
 	defer clean()
 	size := darts.DefaultConfig().Size
 	size.Cells, size.Channels = 3, 4
-	network := nb.Must(space.Supernet(size, space.DARTSPrimitives, space.Options{}))
+	network := nb.Must(space.Supernet(size, space.SupernetInputs{Tables: 1}, space.MixedEdges(cells.Uniform(space.DARTSPrimitives))))
 	model := nb.Must(nb.Must(nb.Open()).NewModel(network, nn.Edge))
 	dir := nb.Must(nb.Cached("supernet", size, func(dir string) error {
 		nb.Check(model.Load(nn.Initialise(network.Specs(), 1))) // and a training
@@ -246,12 +290,11 @@ func ExampleSaveWeights() {
 func ExampleLoadWeights() {
 	_, clean := temporary()
 	defer clean()
-	run := nb.Must(nb.Search("fairdarts", "smoke", small))
-	method := nb.Must(nas.Lookup("fairdarts"))
-	config := nb.Must(method.Config("smoke")).(*fairdarts.Config)
-	network := nb.Must(space.Supernet(config.Size, config.Primitives, space.Options{}))
+	r := nb.Must(nb.Search(nb.Method("fairdarts"), "smoke", small))
+	config := nb.Must(nb.Method("fairdarts").Config("smoke", "")).(*fairdarts.Config)
+	network := nb.Must(space.Supernet(config.Size, space.SupernetInputs{Tables: 1}, space.MixedEdges(cells.Uniform(config.Primitives))))
 	model := nb.Must(nb.Must(nb.Open()).NewModel(network, nn.Edge))
-	nb.Check(nb.LoadWeights(run.Dir, model))
+	nb.Check(nb.LoadWeights(r.Dir, model))
 	// Output:
 }
 
@@ -270,97 +313,93 @@ func ExampleEvidence() {
 	// all 15 values agree
 }
 
-// A method of one's own: DARTS under another name.
-func ExampleSearchMethod() {
+func ExampleNumbers() {
 	_, clean := temporary()
 	defer clean()
-	m := darts.Method()
-	m.Name = "mine"
-	c := nb.Must(nb.Must(nas.Lookup("darts")).Config("smoke")).(*darts.Config)
-	small(&c.Base)
-	run := nb.Must(nb.SearchMethod(m, c.Config))
-	fmt.Println(run.Method, len(run.Genotype.Normal.Edges))
-	// Output: mine 8
+	a := nb.Must(nb.TrainNetwork(train.Random(1, space.DARTSPrimitives, 2), "random", "smoke", small))
+	b := nb.Must(nb.TrainNetwork(nb.Must(zoo.Get("darts-v2")).Network, "darts-v2", "smoke", small))
+	firstLines(func() { nb.Numbers(a, b) })
+	// Output: run                                        test accuracy  parameters  multiply adds
 }
 
-func ExampleRun_History() {
+func ExampleWeights() {
 	_, clean := temporary()
 	defer clean()
-	run := nb.Must(nb.Search("fairdarts", "smoke", small))
-	fmt.Println(nb.Must(plots.Sigmoids(run.History(), "Sigmoids")).Title())
-	// Output: Sigmoids
+	firstLines(func() { nb.Weights(nb.Must(nb.Search(nb.Method("fairdarts"), "smoke", small))) })
+	// Output: figure: fairdarts, profile custom, seed 0: weights over the epochs
 }
 
-func ExampleRun_Buildable() {
+func ExampleFinal() {
 	_, clean := temporary()
 	defer clean()
-	run := nb.Must(nb.Search("darts", "smoke", small))
-	g, asFound := run.Buildable()
-	fmt.Println(len(g.Normal.Edges), asFound)
-	// Output: 8 true
+	firstLines(func() { nb.Final(nb.Must(nb.Search(nb.Method("fairdarts"), "smoke", small)), "Final sigmoids") })
+	// Output: figure: Final sigmoids
 }
 
-func ExampleRun_Final() {
+func ExampleDominant() {
 	_, clean := temporary()
 	defer clean()
-	run := nb.Must(nb.Search("fairdarts", "smoke", small))
-	fmt.Println(nb.Must(plots.Alphas(run.Final(), "Final weights")).Title())
-	// Output: Final weights
+	firstLines(func() { nb.Dominant(nb.Must(nb.Search(nb.Method("darts"), "smoke", small))) })
+	// Output: figure: darts, profile custom, seed 0: strongest operations
+}
+
+func ExampleLosses() {
+	_, clean := temporary()
+	defer clean()
+	a, b := nb.Must(nb.Search(nb.Method("darts"), "smoke", small)), nb.Must(nb.Search(nb.Method("fairdarts"), "smoke", small))
+	firstLines(func() { nb.Losses("Losses", a, b) })
+	// Output: figure: Losses
 }
 
 // ranked is a supernet of a moment that has ranked two networks.
-func ranked(sampling string) *nb.Run {
-	c := nb.Must(nb.Must(nas.Lookup("fairnas")).Config("smoke")).(*fairnas.Config)
-	nas.RankOnly(c)
-	small(&c.Base)
-	c.Sampling, c.Rank = sampling, 2
-	return nb.Must(nb.SearchConfig("fairnas", c))
+func ranked(variant string) *nb.Run {
+	return nb.Must(nb.Search(nb.Method("fairnas"), "smoke", nb.Variant(variant), small, nb.Set(`{"rank": 2}`)))
 }
 
 // firstLines are what f prints, but only titles of figures and headers of tables.
 func firstLines(f func()) {
 	for line := range strings.Lines(printed(f)) {
-		if strings.HasPrefix(line, "figure: ") || strings.HasPrefix(line, "epoch ") || strings.HasPrefix(line, "network ") || strings.HasPrefix(line, "block ") {
+		if slices.Contains([]string{"figure:", "run", "epoch", "network", "block"}, strings.Fields(line + " -")[0]) {
 			fmt.Print(line)
 		}
 	}
 }
 
-func ExampleSupernet() {
+func ExampleShow() {
 	_, clean := temporary()
 	defer clean()
-	run := nb.Must(nb.Search("fairnas", "smoke", small))
-	run.Evolution.Chosen.Code = "chosen"
-	firstLines(func() { nb.Supernet(run) })
+	r := nb.Must(nb.Search(nb.Method("fairnas"), "smoke", small))
+	firstLines(func() { nb.Show(r) })
 	// Output:
-	// epoch  learning rate  training loss  training accuracy  lowest  highest
-	// figure: Training accuracy of paths: cifar_mobile, profile custom, seed 0
-	// figure: Updates of the blocks: cifar_mobile, profile custom, seed 0
-	// figure: First fronts: cifar_mobile, profile custom, seed 0
-	// network   one-shot accuracy  multiply-adds  parameters
-	// figure: Chosen: chosen
+	// epoch  learning rate  train loss  train accuracy  lowest  highest
+	// figure: fairnas, profile custom, seed 0: losses
+	// figure: fairnas, profile custom, seed 0: training accuracy of paths
+	// figure: fairnas, profile custom, seed 0: updates of the blocks
+	// figure: fairnas, profile custom, seed 0: first fronts
+	// network   accuracy, %  multiply-adds, M  parameters, M
+	// figure: fairnas, profile custom, seed 0: what was found
 	// block  operation            kernel  hidden channels  stride  channels in  channels out
 }
 
 func ExampleEpochs() {
 	_, clean := temporary()
 	defer clean()
-	firstLines(func() { nb.Epochs(ranked(search.Strict)) })
-	// Output: epoch  learning rate  training loss  training accuracy  lowest  highest
+	firstLines(func() { nb.Epochs(ranked("strict")) })
+	// Output: epoch  learning rate  train loss  train accuracy  lowest  highest
 }
 
 // Supernets that were sampled otherwise stand beside each other.
 func ExampleRanges() {
 	_, clean := temporary()
 	defer clean()
-	firstLines(func() { nb.Ranges("Training accuracy", ranked(search.Strict), ranked(search.Uniform)) })
+	firstLines(func() { nb.Ranges("Training accuracy", ranked("strict"), ranked("uniform")) })
 	// Output: figure: Training accuracy
 }
 
 func ExampleUpdates() {
 	_, clean := temporary()
 	defer clean()
-	nb.Updates("Updates", ranked(search.Strict))
+	nb.Updates("Updates", ranked("strict"))
 	// Output:
 	// figure: Updates
 	// Updates of every choice in 8 layers. strict: 3 paths, updates of a choice from 1 to 1, furthest from the mean 0.
@@ -369,29 +408,29 @@ func ExampleUpdates() {
 func ExampleRanking() {
 	_, clean := temporary()
 	defer clean()
-	firstLines(func() { nb.Ranking("Ranking", ranked(search.Strict), ranked(search.Uniform)) })
+	firstLines(func() { nb.Ranking("Ranking", ranked("strict"), ranked("uniform")) })
 	// Output: figure: Ranking
 }
 
 func ExampleOneShot() {
 	_, clean := temporary()
 	defer clean()
-	firstLines(func() { nb.OneShot("One-shot accuracy", ranked(search.Strict)) })
+	firstLines(func() { nb.OneShot("One-shot accuracy", ranked("strict")) })
 	// Output: figure: One-shot accuracy
 }
 
 func ExamplePareto() {
 	_, clean := temporary()
 	defer clean()
-	firstLines(func() { nb.Pareto(nb.Must(nb.Search("fairnas", "smoke", small)), "Fronts") })
+	firstLines(func() { nb.Pareto(nb.Must(nb.Search(nb.Method("fairnas"), "smoke", small)), "Fronts") })
 	// Output: figure: Fronts
 }
 
 func ExampleFront() {
 	_, clean := temporary()
 	defer clean()
-	firstLines(func() { nb.Front(nb.Must(nb.Search("fairnas", "smoke", small))) })
-	// Output: network   one-shot accuracy  multiply-adds  parameters
+	firstLines(func() { nb.Front(nb.Must(nb.Search(nb.Method("fairnas"), "smoke", small))) })
+	// Output: network   accuracy, %  multiply-adds, M  parameters, M
 }
 
 func ExampleNetwork() {

@@ -27,22 +27,40 @@ func Images[T uint8 | float32](pixels []T, shape [4]int, labels []string, column
 	Check(images(pixels, shape, labels, columns))
 }
 
-// Examples shows the first n images of a data set with the names of their classes.
-func Examples(im *datasets.Images, n, columns int) { Check(examples(im, n, columns)) }
+// Examples shows the first n samples of a source of images, as they are in evaluation, with the names of their classes.
+func Examples(s datasets.Source, n, columns int) { Check(examples(s, n, columns)) }
 
-func examples(im *datasets.Images, n, columns int) error {
-	if n < 1 || n > im.N {
-		return fmt.Errorf("examples of %s: expected 1 to %d images, got %d", im.Name, im.N, n)
+// folderSide is the side in pixels of images from a folder, which differ in size.
+const folderSide = 224
+
+func examples(s datasets.Source, n, columns int) error {
+	if n < 1 || n > s.Len() {
+		return fmt.Errorf("examples of %s: expected 1 to %d images, got %d", s.Name(), s.Len(), n)
+	}
+	side := s.Shape()[0]
+	if side == 0 {
+		side = folderSide
+	}
+	indices := make([]int, n)
+	for i := range indices {
+		indices[i] = i
+	}
+	batches, err := s.Batches(datasets.BatchRequest{Size: n, Indices: indices, Side: side})
+	if err != nil {
+		return err
+	}
+	x, y, err := batches.Fill(0, 0, nil, nil)
+	if err != nil {
+		return err
 	}
 	labels := make([]string, n)
-	for i, class := range im.Labels[:n] {
+	for i, class := range y {
 		labels[i] = fmt.Sprintf("class %d", class)
-		if im.ClassNames != nil {
-			labels[i] = im.ClassNames[class]
+		if names := s.ClassNames(); names != nil {
+			labels[i] = names[class]
 		}
 	}
-	shape := [4]int{n, im.Height, im.Width, im.Channels}
-	return images(im.Pixels[:n*im.Height*im.Width*im.Channels], shape, labels, columns)
+	return images(x, batches.Shape(), labels, columns)
 }
 
 func images[T uint8 | float32](pixels []T, shape [4]int, labels []string, columns int) error {

@@ -17,14 +17,14 @@ import (
 
 	"github.com/gonas/gonas/backend"
 	"github.com/gonas/gonas/nas/arch"
-	"github.com/gonas/gonas/nas/search"
+	"github.com/gonas/gonas/nas/run"
 )
 
 // envCell makes this binary a cell: a program of its own that does what the variable names and ends at once.
 const envCell = "GONAS_NB_TEST_CELL"
 
-// cells are by name. What they show must have arrived when they end.
-var cells = map[string]func(){
+// programs are cells by name. What they show must have arrived when they end.
+var programs = map[string]func(){
 	"figure":   func() { Cells(genotype, "Cells <b>") },
 	"images":   func() { Images([]uint8{0, 255, 9, 100}, [4]int{2, 1, 2, 1}, []string{"cat", "dog"}, 2) },
 	"audio":    func() { Audio([]float32{0, 0.5, -2}, 8000) },
@@ -32,17 +32,17 @@ var cells = map[string]func(){
 	"markdown": func() { Markdown("$x^%d$", 2) },
 	"bad":      func() { Images([]float32{float32(math.NaN())}, [4]int{1, 1, 1, 1}, nil, 1) },
 	"verdict":  func() { Verdict(os.Getenv("NB_EVIDENCE"), "fd-a") },
-	"search":   func() { fmt.Println(Must(Search("fairdarts", "smoke")).Dir) },
+	"search":   func() { fmt.Println(Must(Search(Method("fairdarts"), "smoke")).Dir) },
 	"patient": func() {
 		patience = 300 * time.Millisecond
 		Markdown("nobody listens")
 	},
 	"progress": func() {
-		p := newProgress("search", []string{"skip_connect", "none"})
-		steps := search.Event{Kind: search.EventStart, Epochs: 10, Steps: 100}
+		p := newProgress("search")
+		steps := run.Event{Kind: run.EventStart, Epochs: 10, Steps: 100}
 		p.listen(steps)
 		for i := range 1000 {
-			p.listen(search.Event{Kind: search.EventStep, Epochs: 10, Steps: 100, Epoch: 1 + i/100, Step: 1 + i%100, TrainLoss: 2 - float64(i)/1000})
+			p.listen(run.Event{Kind: run.EventStep, Epochs: 10, Steps: 100, Epoch: 1 + i/100, Step: 1 + i%100, Values: run.Values{{Name: "train_loss", Number: 2 - float64(i)/1000}}})
 		}
 		p.end("done")
 	},
@@ -67,17 +67,18 @@ var cells = map[string]func(){
 		Must(Cached("full", "x", func(string) error { return nil }))
 	},
 	"first step": firstStep,
-	"supernet":   func() { Supernet(supernetRun()) },
+	"supernet":   func() { Show(supernetRun()) },
 	"supernet's progress": func() {
-		p := newProgress("search", nil)
-		p.listen(search.Event{Kind: search.EventStart, Epochs: 2, Steps: 1})
+		p := newProgress("search")
+		p.listen(run.Event{Kind: run.EventStart, Epochs: 2, Steps: 1})
 		for epoch := 1; epoch <= 2; epoch++ {
-			p.listen(search.Event{Kind: search.EventStep, Epochs: 2, Steps: 1, Epoch: epoch, Step: 1, TrainLoss: 2})
-			p.listen(search.Event{Kind: search.EventEpoch, Epochs: 2, Steps: 1, Epoch: epoch, Paths: &search.PathsEpoch{TrainAccuracy: 0.1 * float64(epoch), Lowest: 0.05, Highest: 0.25}})
+			p.listen(run.Event{Kind: run.EventStep, Epochs: 2, Steps: 1, Epoch: epoch, Step: 1, Values: run.Values{{Name: "train_loss", Number: 2}}})
+			p.listen(run.Event{Kind: run.EventEpoch, Epochs: 2, Steps: 1, Epoch: epoch,
+				Values: run.Values{{Name: "epoch", Number: float64(epoch)}, {Name: "train_accuracy", Number: 0.1 * float64(epoch)}, {Name: "lowest", Number: 0.05}, {Name: "highest", Number: 0.25}}})
 		}
 		for generation := 1; generation <= 3; generation++ {
 			time.Sleep(everyUpdate)
-			p.listen(search.Event{Kind: search.EventMeasure, Epochs: 3, Epoch: generation, Steps: 8, Step: 6})
+			p.listen(run.Event{Kind: run.EventMeasure, Epochs: 3, Epoch: generation, Steps: 8, Step: 6})
 		}
 		p.end("done")
 	},
@@ -89,7 +90,7 @@ var genotype = arch.Genotype{Style: arch.StyleThreshold,
 
 func TestMain(m *testing.M) {
 	if name := os.Getenv(envCell); name != "" {
-		cells[name]()
+		programs[name]()
 		os.Exit(0)
 	}
 	os.Exit(m.Run())
@@ -100,7 +101,7 @@ func cell(t testing.TB, name string, env ...string) *exec.Cmd {
 	t.Helper()
 	exe, err := os.Executable()
 	require.NoError(t, err)
-	require.Contains(t, cells, name)
+	require.Contains(t, programs, name)
 	cmd := exec.Command(exe)
 	cmd.Env = append(os.Environ(), append(environment(t), envCell+"="+name)...)
 	cmd.Env = append(cmd.Env, env...)

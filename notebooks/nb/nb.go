@@ -8,8 +8,8 @@
 // The same code runs as a plain program and prints text. What shows something returns nothing: where it cannot, it ends
 // the program with a message, as [Check] does. What computes returns errors; [Must] and [Check] keep cells short.
 //
-//	run := nb.Must(nb.Search("fairdarts", "quick"))
-//	nb.Cells(run.Genotype, "What the search found")
+//	r := nb.Must(nb.Search(nb.Method("fairdarts"), "quick"))
+//	nb.Network(r)
 package nb
 
 import (

@@ -10,7 +10,7 @@ import (
 
 	"github.com/janpfeifer/gonb/gonbui"
 
-	"github.com/gonas/gonas/nas/search"
+	"github.com/gonas/gonas/nas/run"
 )
 
 // Times between two states of a progress: in a notebook they replace each other, elsewhere each is a line.
@@ -23,45 +23,40 @@ const (
 // without anyone looking would store each line.
 type progress struct {
 	what, id string
-	// ops are the operations of an edge, nil for what has none.
-	ops []string
 
 	began, shown time.Time
-	// from is the number of steps that were done before.
-	from   int
-	losses []float64
-	// accuracies are the mean accuracies of a supernet's paths, by epoch.
-	accuracies []float64
-	// standing is how the last epoch left the search.
+	// from is the number of steps that were done before, done those since.
+	from, done int
+	// watched is the first of a step's values, series what it was so far.
+	watched string
+	series  []float64
+	// standing is how the last epoch left the run.
 	standing string
 	broken   bool
 }
 
-func newProgress(what string, ops []string) *progress { return &progress{what: what, ops: ops} }
+func newProgress(what string) *progress { return &progress{what: what} }
 
 // listen hears of a run's events.
-func (p *progress) listen(e search.Event) {
+func (p *progress) listen(e run.Event) {
 	switch e.Kind {
-	case search.EventStart:
+	case run.EventStart:
 		p.began, p.from = time.Now(), e.Epoch*e.Steps
-		p.losses, p.accuracies, p.standing = nil, nil, ""
+		p.done, p.series, p.standing = 0, nil, ""
 		if e.Epoch < e.Epochs {
 			p.update(e)
 		}
-	case search.EventStep:
-		p.losses = append(p.losses, e.TrainLoss)
+	case run.EventStep:
+		p.done++
+		if len(e.Values) > 0 {
+			p.watched, p.series = e.Values[0].Name, append(p.series, e.Values[0].Number)
+		}
 		if p.due() {
 			p.update(e)
 		}
-	case search.EventEpoch:
-		switch {
-		case e.Alphas != nil:
-			p.standing = leading(p.ops, slices.Concat(e.Alphas.NormalWeights, e.Alphas.ReduceWeights))
-		case e.Paths != nil:
-			p.accuracies = append(p.accuracies, e.Paths.TrainAccuracy)
-			p.standing = strings.TrimSpace(pathAccuracy(*e.Paths) + " " + sparkline(p.accuracies, 24))
-		}
-	case search.EventMeasure:
+	case run.EventEpoch:
+		p.standing = strings.Join(slices.DeleteFunc([]string{leading(e.Tables), rowText(e.Values)}, func(s string) bool { return s == "" }), "; ")
+	case run.EventMeasure:
 		if p.due() {
 			p.measured(e)
 		}
@@ -78,18 +73,18 @@ func (p *progress) due() bool {
 }
 
 // update shows a state on the way.
-func (p *progress) update(e search.Event) {
-	done, all := p.from+len(p.losses), e.Epochs*e.Steps
+func (p *progress) update(e run.Event) {
+	done, all := p.from+p.done, e.Epochs*e.Steps
 	head := []string{fmt.Sprintf("%s: %d of %d steps", p.what, done, all)}
 	var rest []string
-	if n := len(p.losses); n > 0 {
-		rest = append(rest, fmt.Sprintf("loss %.3f %s", p.losses[n-1], sparkline(p.losses, 24)))
+	if n := len(p.series); n > 0 {
+		rest = append(rest, fmt.Sprintf("%s %.3f %s", spaced(p.watched), p.series[n-1], sparkline(p.series, 24)))
 	}
 	if p.standing != "" {
 		rest = append(rest, p.standing)
 	}
-	if n := len(p.losses); n > 1 {
-		left := time.Duration(float64(time.Since(p.began)) / float64(n) * float64(all-done))
+	if p.done > 1 {
+		left := time.Duration(float64(time.Since(p.began)) / float64(p.done) * float64(all-done))
 		head = append(head, left.Round(time.Second).String()+" left")
 	} else {
 		rest = append(rest, "the first step compiles what the cache does not hold")
@@ -98,7 +93,7 @@ func (p *progress) update(e search.Event) {
 }
 
 // measured shows how many paths of a supernet are measured.
-func (p *progress) measured(e search.Event) {
+func (p *progress) measured(e run.Event) {
 	head := p.what + ": "
 	if e.Epochs > 1 {
 		head += fmt.Sprintf("generation %d of %d, ", e.Epoch, e.Epochs)
@@ -173,27 +168,41 @@ func sparkline(values []float64, width int) string {
 	return b.String()
 }
 
-// leading tells on how many edges the three strongest operations lead, by weights [edge][operation].
-func leading(ops []string, weights [][]float64) string {
-	count := make([]int, len(ops))
-	for _, edge := range weights {
-		if len(edge) == len(ops) && len(ops) > 0 {
-			count[slices.Index(edge, slices.Max(edge))]++
+// leading tells in how many rows of the tables the three strongest columns have the highest weight; nothing where no table
+// has weights.
+func leading(tables []run.Table) string {
+	var names []string
+	count := map[string]int{}
+	for _, t := range tables {
+		for row, weights := range t.Last().Weights {
+			best := t.Ops(row)[slices.Index(weights, slices.Max(weights))]
+			if count[best] == 0 {
+				names = append(names, best)
+			}
+			count[best]++
 		}
 	}
-	order := make([]int, len(ops))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return count[b] - count[a] })
+	slices.SortStableFunc(names, func(a, b string) int { return count[b] - count[a] })
 	var parts []string
-	for _, i := range order[:min(3, len(order))] {
-		if count[i] > 0 {
-			parts = append(parts, fmt.Sprintf("%s %d", ops[i], count[i]))
-		}
+	for _, name := range names[:min(3, len(names))] {
+		parts = append(parts, fmt.Sprintf("%s %d", name, count[name]))
 	}
 	if parts == nil {
 		return ""
 	}
 	return "edges led by " + strings.Join(parts, ", ")
 }
+
+// rowText is an epoch's row of the log, but for what says how long a run is and how fast it learns.
+func rowText(row run.Values) string {
+	var parts []string
+	for _, v := range row {
+		if !slices.Contains([]string{"epoch", "steps", "learning_rate"}, v.Name) {
+			parts = append(parts, spaced(v.Name)+" "+fraction(v.Number, 64))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// spaced is a column's name for people.
+func spaced(name string) string { return strings.ReplaceAll(name, "_", " ") }

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/gonas/gonas/repro/claims"
+	"github.com/gonas/gonas/nas/profile"
 	"github.com/gonas/gonas/repro/report"
 	"github.com/gonas/gonas/repro/verdict"
 )
@@ -48,7 +48,7 @@ func card(p report.Paper, c report.Claim) output {
 	}
 	var rows [][]string
 	for _, part := range c.Parts {
-		row := []string{printed(part.Verdict), measured(part.Verdict)}
+		row := []string{part.Verdict.Show().Paper(), part.Verdict.Show().Ours()}
 		if len(c.Record.Parts) > 0 {
 			row = slices.Concat([]string{part.Verdict.Part}, row, []string{string(part.Verdict.Status)})
 		}
@@ -94,10 +94,10 @@ func showClaims(dir, paper string) error {
 			} else {
 				status = statusText(c)
 			}
-			rows = append(rows, []any{name, status, printed(part.Verdict), measured(part.Verdict)})
+			rows = append(rows, []any{name, status, part.Verdict.Show().Paper(), part.Verdict.Show().Ours()})
 		}
 	}
-	return table([]string{"claim", "status", "the paper prints", "measured (95 % interval), profile " + string(r.Profile)}, rows)
+	return table([]string{"claim", "status", "the paper prints", "measured (95 % interval), profile " + r.Profile}, rows)
 }
 
 // statusText is a claim's status word; of a record that changed since, with that.
@@ -118,11 +118,11 @@ func statusColor(s verdict.Status) string {
 	return "#666666"
 }
 
-func profileText(p claims.Profile) string {
-	if p == claims.Paper {
-		return string(p)
+func profileText(p profile.Name) string {
+	if p == profile.Paper {
+		return p
 	}
-	return string(p) + " (reduced: at best consistent with the paper)"
+	return p + " (reduced: at best consistent with the paper)"
 }
 
 // seedsOf are the seeds of all values of a claim.
@@ -134,23 +134,3 @@ func seedsOf(c report.Claim) []uint64 {
 	slices.Sort(seeds)
 	return slices.Compact(seeds)
 }
-
-func printed(v verdict.Verdict) string {
-	switch {
-	case v.Printed == "" && v.Derived:
-		return "(derived from it)"
-	case v.Printed == "":
-		return "–"
-	case v.Unverified:
-		return withUnit(v.Printed, v.Unit) + " (unverified)"
-	}
-	return withUnit(v.Printed, v.Unit)
-}
-
-// measured is the mean over seeds with its interval, or what arithmetic gave.
-func measured(v verdict.Verdict) string {
-	value, interval := report.Measured(v)
-	return strings.TrimSpace(value + " " + interval)
-}
-
-func withUnit(text, unit string) string { return strings.TrimSpace(text + " " + unit) }

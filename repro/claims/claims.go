@@ -8,11 +8,16 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/goccy/go-yaml"
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/gonas/gonas/nas/profile"
 )
 
 // Kind says how a claim is decided.
@@ -36,20 +41,8 @@ const (
 	Cost Kind = "cost"
 )
 
-// Profile is how much is spent on a run.
-type Profile string
-
-// Profiles, cheapest first. Paper is the published protocol, the others are reduced.
-const (
-	Smoke Profile = "smoke"
-	Quick Profile = "quick"
-	GPU   Profile = "gpu"
-	Day   Profile = "day"
-	Paper Profile = "paper"
-)
-
-// Profiles lists them, cheapest first.
-var Profiles = []Profile{Smoke, Quick, GPU, Day, Paper}
+// Profile is one of [profile.Names], or [Any] as the key of a rule.
+type Profile = profile.Name
 
 // Any is the key of a rule that holds for every profile without one of its own.
 const Any Profile = "any"
@@ -75,6 +68,27 @@ type Measure struct {
 	Quantity string `yaml:"quantity" json:"quantity,omitempty"`
 	Of       string `yaml:"of" json:"of,omitempty"`
 	Than     string `yaml:"than" json:"than,omitempty"`
+	// ThanQuantity is what is taken of the runs labelled Than where that is another quantity.
+	ThanQuantity string `yaml:"than_quantity" json:"than_quantity,omitempty"`
+}
+
+// Side is a quantity of the runs of a label.
+type Side struct{ Quantity, Label string }
+
+// Sides are what the measure takes of runs: nothing, one side, or the one compared and the one that it is compared with.
+func (m *Measure) Sides() []Side {
+	if m == nil || m.Quantity == "" {
+		return nil
+	}
+	out := []Side{{m.Quantity, m.Of}}
+	if m.Than != "" {
+		than := Side{m.Quantity, m.Than}
+		if m.ThanQuantity != "" {
+			than.Quantity = m.ThanQuantity
+		}
+		out = append(out, than)
+	}
+	return out
 }
 
 // Assertion is one thing that can be decided by itself.
@@ -102,6 +116,18 @@ func (a Assertion) Rule(p Profile) (Rule, bool) {
 	}
 	r, ok := a.Accept[Any]
 	return r, ok
+}
+
+// printedNumber is a number as papers print it, with or without its spread.
+var printedNumber = regexp.MustCompile(`^\s*(-?[0-9]+(?:\.[0-9]+)?)\s*(?:(?:±|\+-)\s*[0-9.]+)?\s*$`)
+
+// Number is the printed number, without the spread behind it.
+func (a Assertion) Number() (float64, error) {
+	m := printedNumber.FindStringSubmatch(a.Printed)
+	if m == nil {
+		return 0, fmt.Errorf("printed: expected a number, got %q", a.Printed)
+	}
+	return strconv.ParseFloat(m[1], 64)
 }
 
 // Part is one of several values that a claim prints.
@@ -150,6 +176,29 @@ func (c Claim) Assertions() []Part {
 		return c.Parts
 	}
 	return []Part{{Assertion: c.Assertion}}
+}
+
+// Part is the claim's part of a name; the name of a claim of one value is empty.
+func (c Claim) Part(name string) (Part, error) {
+	for _, p := range c.Assertions() {
+		if p.Name == name {
+			return p, nil
+		}
+	}
+	return Part{}, fmt.Errorf("claim %s: no part %q", c.ID, name)
+}
+
+// Number is the number that the claim prints in the part of a name.
+func (c Claim) Number(part string) (float64, error) {
+	p, err := c.Part(part)
+	if err != nil {
+		return 0, err
+	}
+	x, err := p.Number()
+	if err != nil {
+		return 0, fmt.Errorf("claim %s: %w", strings.TrimSpace(c.ID+" "+part), err)
+	}
+	return x, nil
 }
 
 // Head says which paper a file of records is of.
@@ -211,8 +260,33 @@ func parse(name string, data []byte) (f file, err error) {
 	}
 	for i := range f.Claims {
 		f.Claims[i].Paper, f.Claims[i].Version = f.Paper.ID, f.Paper.Version
+		if err := f.Claims[i].checkProfiles(); err != nil {
+			return file{}, fmt.Errorf("%s: claim %s: %w", name, f.Claims[i].ID, err)
+		}
 	}
 	return f, unique(name, f.Claims)
+}
+
+// noCost is the cost of a claim that arithmetic decides.
+const noCost = "none"
+
+func (c Claim) checkProfiles() error {
+	if c.Cost != noCost {
+		if err := profile.Check(c.Cost); err != nil {
+			return fmt.Errorf("cost: %w, or %s", err, noCost)
+		}
+	}
+	for _, part := range c.Assertions() {
+		for p := range part.Accept {
+			if p == Any {
+				continue
+			}
+			if err := profile.Check(p); err != nil {
+				return fmt.Errorf("accept: %w, or %s", err, Any)
+			}
+		}
+	}
+	return nil
 }
 
 func unique(name string, list []Claim) error {

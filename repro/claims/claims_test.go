@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gonas/gonas/nas/profile"
 )
 
 func ids(list []Claim) []string {
@@ -130,15 +132,30 @@ func TestPrintedDigitsAreKept(t *testing.T) {
 }
 
 func TestRuleFallsBackToAny(t *testing.T) {
-	a := Assertion{Accept: map[Profile]Rule{Any: {Says: "any"}, Paper: {Says: "paper"}}}
-	r, ok := a.Rule(Paper)
+	a := Assertion{Accept: map[Profile]Rule{Any: {Says: "any"}, profile.Paper: {Says: "paper"}}}
+	r, ok := a.Rule(profile.Paper)
 	assert.True(t, ok)
 	assert.Equal(t, "paper", r.Says)
-	r, ok = a.Rule(Quick)
+	r, ok = a.Rule(profile.Quick)
 	assert.True(t, ok)
 	assert.Equal(t, "any", r.Says)
-	_, ok = Assertion{}.Rule(Quick)
+	_, ok = Assertion{}.Rule(profile.Quick)
 	assert.False(t, ok)
+}
+
+func TestSides(t *testing.T) {
+	for _, c := range []struct {
+		measure *Measure
+		want    []Side
+	}{
+		{nil, nil},
+		{&Measure{Check: "c"}, nil},
+		{&Measure{Quantity: "q", Of: "a"}, []Side{{"q", "a"}}},
+		{&Measure{Quantity: "q", Of: "a", Than: "b"}, []Side{{"q", "a"}, {"q", "b"}}},
+		{&Measure{Quantity: "q", Of: "a", Than: "a", ThanQuantity: "r"}, []Side{{"q", "a"}, {"r", "a"}}},
+	} {
+		assert.Equal(t, c.want, c.measure.Sides())
+	}
 }
 
 func TestPartJSONIsFlat(t *testing.T) {
@@ -190,6 +207,9 @@ func TestSchema(t *testing.T) {
 		{"golden without tolerance", "kind: trend\n  printed: \"1\"\n  measure: {quantity: q, of: a}", "kind: golden\n  printed: \"1\"\n  measure: {check: q}"},
 		{"number instead of digits", `printed: "1"`, "printed: 1.50"},
 		{"unknown profile", "accept: {quick:", "accept: {quicker:"},
+		{"custom is no profile to decide at", "accept: {quick:", "accept: {custom:"},
+		{"unknown cost", "cost: quick", "cost: quicker"},
+		{"another quantity of no other side", "{quantity: q, of: a}", "{quantity: q, of: a, than_quantity: r}"},
 		{"rule without measure", "  measure: {quantity: q, of: a}\n", ""},
 		{"nothing to run and no reason", "  measure: {quantity: q, of: a}\n  accept: {quick: {says: \"a rule in words\", bound: 0}}\n", ""},
 		{"underspecified and measured", "cost: quick", "cost: quick\n  underspecified: \"no source has the setting\""},

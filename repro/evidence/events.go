@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/gonas/gonas/nas/search"
+	"github.com/gonas/gonas/nas/run"
 )
 
 // Event is one line of events.jsonl.
@@ -73,11 +73,11 @@ func (e *Events) Append(kind string, data any) error {
 	return nil
 }
 
-// Listener writes a search's events, of its steps only each one of every (1 for all, 0 for none). The first error
+// Listener writes a run's events, of its steps only each one of every (1 for all, 0 for none). The first error
 // is kept for Close, for a listener can't return it.
-func (e *Events) Listener(every int) search.Listener {
-	return func(ev search.Event) {
-		if ev.Kind == search.EventStep && (every <= 0 || ev.Step%every != 0) {
+func (e *Events) Listener(every int) run.Listener {
+	return func(ev run.Event) {
+		if ev.Kind == run.EventStep && (every <= 0 || ev.Step%every != 0) {
 			return
 		}
 		if err := e.Append(ev.Kind, ev); err != nil && e.err == nil {

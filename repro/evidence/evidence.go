@@ -1,5 +1,6 @@
-// Package evidence reads and writes run folders: what a run was (run.json), what happened (events.jsonl), what it
-// found (result.json, genotype.json, alphas.csv, metrics.csv) and what was decided from it (verdicts.json).
+// Package evidence reads and writes run folders: what a run is (config.json), what it ran on (run.json), what happened
+// (events.jsonl), what it found (result.json, metrics.csv, tables.csv, genotype.json, network.json) and what was decided
+// from it (verdicts.json).
 //
 // Files of results hold no times and no paths, so that equal runs give equal files. Every file but the log of events
 // appears whole or not at all.
@@ -20,14 +21,15 @@ import (
 
 // Names of the files in a run folder.
 const (
+	// ConfigFile is written before anything else.
+	ConfigFile   = "config.json"
 	RunFile      = "run.json"
 	EventsFile   = "events.jsonl"
 	MetricsFile  = "metrics.csv"
 	ResultFile   = "result.json"
 	GenotypeFile = "genotype.json"
-	// NetworkFile has the network that a search over a single-path space chose.
 	NetworkFile  = "network.json"
-	AlphasFile   = "alphas.csv"
+	TablesFile   = "tables.csv"
 	VerdictsFile = "verdicts.json"
 )
 

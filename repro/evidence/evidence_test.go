@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"io/fs"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,24 +16,26 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/nas/arch"
-	"github.com/gonas/gonas/nas/search"
-	"github.com/gonas/gonas/nas/train"
-	"github.com/gonas/gonas/repro/claims"
+	"github.com/gonas/gonas/nas/profile"
+	"github.com/gonas/gonas/nas/run"
 	"github.com/gonas/gonas/repro/verdict"
 )
 
-func sample() search.Result {
+func sample() run.Result {
 	table := func(x float64) [][]float64 { return [][]float64{{x, 2 * x}, {3 * x, 4 * x}} }
-	return search.Result{
-		Method: "fairdarts", Space: "S0", Profile: "quick", Seed: 3, Primitives: []string{"skip_connect", "sep_conv_3x3"},
-		Genotype: arch.Genotype{Style: arch.StyleThreshold, Normal: arch.Cell{Edges: []arch.Edge{{Op: "skip_connect", From: 0, To: 2}}, Concat: []int{2}}},
-		Epochs:   []search.EpochStats{{Epoch: 1, Steps: 5, LearningRate: 0.1, TrainLoss: 2.25, SkipsNormal: 1}},
-		History: []search.Alphas{
-			{Epoch: 0, Normal: table(0), Reduce: table(0), NormalWeights: table(0.5), ReduceWeights: table(0.5)},
-			{Epoch: 1, Normal: table(0.1), Reduce: table(-1), NormalWeights: table(0.25), ReduceWeights: table(1)},
-		},
-		Steps: 5,
+	weights := func(name string, value, weight float64) run.Table {
+		return run.Table{Name: name, Kind: run.Sigmoid, Threshold: 0.85, Rows: []string{"0→2", "1→2"}, Columns: [][]string{{"skip_connect", "sep_conv_3x3"}},
+			Epochs: []run.Snapshot{{Epoch: 0, Values: table(0), Weights: table(0.5)}, {Epoch: 1, Values: table(value), Weights: table(weight)}}}
+	}
+	return run.Result{
+		Spec:     run.Spec{Command: run.Search, Method: "fairdarts", Space: "S0", Profile: "quick", Seed: 3, Config: json.RawMessage(`{"epochs":1}`)},
+		Genotype: &arch.Genotype{Style: arch.StyleThreshold, Normal: arch.Cell{Edges: []arch.Edge{{Op: "skip_connect", From: 0, To: 2}}, Concat: []int{2}}},
+		Log:      run.Log{Columns: []string{"epoch", "learning_rate", "train_loss"}, Rows: [][]float64{{1, 0.1, 2.25}}},
+		Numbers:  run.Values{{Name: "steps", Number: 5}},
+		Tables: []run.Table{weights("normal", 0.1, 0.25), weights("reduce", -1, 1),
+			{Name: "updates", Kind: run.Counts, Rows: []string{"layer 0"}, Columns: [][]string{{"0", "1"}}, Epochs: []run.Snapshot{{Epoch: 1, Values: [][]float64{{2, 3}}}}}},
 	}
 }
 
@@ -62,15 +66,16 @@ func TestResultRoundTrip(t *testing.T) {
 
 	written := files(t, dir)
 	assert.Len(t, written, 4)
-	alphas := strings.Split(strings.TrimSpace(written[AlphasFile]), "\n")
-	assert.Len(t, alphas, 1+2*2*2*2)
-	assert.Equal(t, "epoch,cell,edge,op,alpha,weight", alphas[0])
-	assert.Equal(t, "0,normal,0,skip_connect,0,0.5", alphas[1])
-	assert.Equal(t, "1,reduce,1,sep_conv_3x3,-4,4", alphas[len(alphas)-1])
-	assert.Equal(t, "1,5,0.1,2.25,0,0,0,0,1,0", strings.Split(written[MetricsFile], "\n")[1])
+	lines := strings.Split(strings.TrimSpace(written[TablesFile]), "\n")
+	assert.Len(t, lines, 1+2*2*2*2+2)
+	assert.Equal(t, "table,epoch,row,column,value,weight", lines[0])
+	assert.Equal(t, "normal,0,0→2,skip_connect,0,0.5", lines[1])
+	assert.Equal(t, "reduce,1,1→2,sep_conv_3x3,-4,4", lines[16])
+	assert.Equal(t, "updates,1,layer 0,1,3,", lines[18])
+	assert.Equal(t, "epoch,learning_rate,train_loss\n1,0.1,2.25\n", written[MetricsFile])
 	var g arch.Genotype
 	require.NoError(t, json.Unmarshal([]byte(written[GenotypeFile]), &g))
-	assert.Equal(t, sample().Genotype, g)
+	assert.Equal(t, *sample().Genotype, g)
 	for name, text := range written {
 		assert.NotContains(t, text, dir, name)
 	}
@@ -78,61 +83,128 @@ func TestResultRoundTrip(t *testing.T) {
 
 func TestBadResults(t *testing.T) {
 	ragged := sample()
-	ragged.History[1].ReduceWeights = ragged.History[1].ReduceWeights[:1]
-	assert.ErrorContains(t, WriteResult(t.TempDir(), ragged), "history[1].reduce")
+	ragged.Tables[1].Epochs[1].Weights = ragged.Tables[1].Epochs[1].Weights[:1]
+	assert.ErrorContains(t, WriteResult(t.TempDir(), ragged), "table reduce: epochs[1].weights: expected 2 rows, got 1")
 	nan := sample()
-	nan.Epochs[0].TrainLoss = math.NaN()
+	nan.Log.Rows[0][2] = math.NaN()
 	dir := t.TempDir()
 	assert.ErrorContains(t, WriteResult(dir, nan), ResultFile)
 	assert.NotContains(t, files(t, dir), ResultFile)
 
 	_, err := ReadResult(dir)
 	assert.ErrorIs(t, err, fs.ErrNotExist)
-	for name, text := range map[string]string{"offset": `{"method": "darts", `, "seed": `{"seed": "one"}`, "history[0].": `{"primitives":["a"],"history":[{"normal":[[1,2]],"normal_weights":[[1,2]]}]}`} {
+	for text, want := range map[string]string{
+		`{"spec": {"command": "search"`:  "offset",
+		`{"spec": {"seed": "one"}}`:      "seed",
+		`{"method": "darts", "seed": 1}`: `spec: command: expected "search" or "train", got ""`, // of an earlier form
+		`{"spec": {"command": "search"}, "log": {"columns": ["epoch"], "rows": [[1, 2]]}}`:                                                     "log: rows[0]",
+		`{"spec": {"command": "search"}, "tables": [{"name": "normal", "rows": ["a"], "columns": [["x"]], "epochs": [{"values": [[1, 2]]}]}]}`: "table normal: epochs[0].values[0]: expected 1 columns, got 2",
+	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, ResultFile), []byte(text), 0o600))
 		_, err := ReadResult(dir)
 		require.ErrorContains(t, err, filepath.Join(dir, ResultFile))
-		assert.ErrorContains(t, err, name)
+		assert.ErrorContains(t, err, want)
 	}
 }
 
-func TestTrainResultRoundTrip(t *testing.T) {
+func TestTrainingRoundTrip(t *testing.T) {
 	dir := t.TempDir()
-	want := train.TrainResult{Name: "random", Seed: 2, Profile: "quick", Genotype: sample().Genotype, TestAccuracy: 0.4125, Params: 12345, MACs: 67890,
-		Epochs: []train.TrainEpoch{{Epoch: 1, Loss: 2.3, TrainAccuracy: 0.1}}}
-	require.NoError(t, WriteTrainResult(dir, want))
-	got, err := ReadTrainResult(dir)
+	network := arch.Network{Input: [3]int{32, 32, 3}, Classes: 10, Cells: &arch.CellNetwork{Stem: arch.StemCIFAR, Cells: 5, Channels: 8, Genotype: *sample().Genotype}}
+	network.Cells.Genotype.Reduce = network.Cells.Genotype.Normal
+	want := run.Result{Spec: run.Spec{Command: run.Train, Name: "random", Network: &network, Seed: 2, Profile: "quick", Config: json.RawMessage(`{"epochs":1}`)}, Network: &network,
+		Numbers: run.Values{{Name: "test_accuracy", Number: 0.4125}, {Name: "parameters", Number: 12345}, {Name: "multiply_adds", Number: 67890}},
+		Log:     run.Log{Columns: []string{"epoch", "train_loss", "train_accuracy"}, Rows: [][]float64{{1, 2.3, 0.1}}}}
+	require.NoError(t, WriteResult(dir, want))
+	got, err := ReadResult(dir)
 	require.NoError(t, err)
 	assert.Equal(t, want, got)
-	assert.Contains(t, files(t, dir)[MetricsFile], "1,2.3,0.1\n")
+	written := files(t, dir)
+	assert.Contains(t, written[MetricsFile], "1,2.3,0.1\n")
+	assert.NotContains(t, written, TablesFile)
+	var n arch.Network
+	require.NoError(t, json.Unmarshal([]byte(written[NetworkFile]), &n))
+	assert.Equal(t, network, n)
+}
+
+// TestConfigRoundTrip: what a run is stands in config.json flat, beside the note.
+func TestConfigRoundTrip(t *testing.T) {
+	dir := t.TempDir()
+	want := Config{Spec: sample().Spec, Note: "reduced", DataDir: "/data"}
+	require.NoError(t, WriteConfig(dir, want))
+	got, err := ReadConfig(dir)
+	require.NoError(t, err)
+	differ, err := got.Spec.Differences(want.Spec)
+	require.NoError(t, err)
+	assert.Empty(t, differ)
+	assert.Equal(t, []string{"reduced", "/data"}, []string{got.Note, got.DataDir})
+	assert.Contains(t, files(t, dir)[ConfigFile], "\n  \"seed\": 3,\n")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, ConfigFile), []byte(`{"command": "search", "colour": 1}`), 0o600))
+	_, err = ReadConfig(dir)
+	assert.ErrorContains(t, err, "colour")
+	_, err = ReadConfig(t.TempDir())
+	assert.ErrorIs(t, err, fs.ErrNotExist)
+}
+
+// TestHashFiles: what says which run it was is hashed as well as what came out; what has not ended is not.
+func TestHashFiles(t *testing.T) {
+	dir := t.TempDir()
+	record := Run{Profile: "quick", Seeds: []uint64{3}}
+	require.NoError(t, WriteRun(dir, record))
+	done := filepath.Join(dir, "search", "fairdarts-seed3")
+	require.NoError(t, WriteConfig(done, Config{Spec: sample().Spec}))
+	require.NoError(t, WriteRun(done, record))
+	require.NoError(t, AppendEvent(done, "start", nil))
+	require.NoError(t, WriteResult(done, sample()))
+	cut := filepath.Join(dir, "train", "random-seed0")
+	require.NoError(t, WriteConfig(cut, Config{}))
+	require.NoError(t, os.WriteFile(filepath.Join(done, "checkpoint.safetensors"), nil, 0o600))
+	before, err := HashFiles(dir)
+	require.NoError(t, err)
+	var names []string
+	for _, name := range []string{ConfigFile, EventsFile, GenotypeFile, MetricsFile, ResultFile, RunFile, TablesFile} {
+		names = append(names, "search/fairdarts-seed3/"+name)
+	}
+	assert.ElementsMatch(t, append(names, RunFile), slices.Collect(maps.Keys(before)))
+	for _, where := range []string{dir, done} {
+		record.Seeds = append(record.Seeds, 4)
+		require.NoError(t, WriteRun(where, record))
+	}
+	require.NoError(t, WriteConfig(done, Config{Spec: sample().Spec, Note: "another"}))
+	now, err := HashFiles(dir)
+	require.NoError(t, err)
+	for name := range before {
+		changed := name == RunFile || name == "search/fairdarts-seed3/"+RunFile || name == "search/fairdarts-seed3/"+ConfigFile
+		assert.Equal(t, changed, before[name] != now[name], name)
+	}
 }
 
 func TestRunRoundTripAndChanges(t *testing.T) {
 	dir := t.TempDir()
-	run := Run{
-		Version: "v0", GitHash: "abc", GoSumSHA256: "s", GoMLX: "v0.28.2", XLA: "cpu 0.11.2", XLAFlags: "-x", Device: "cpu", Profile: claims.Quick,
-		Seeds: []uint64{0, 1}, Data: map[string]string{"test.bin": "1", "train.bin": "2"}, Args: []string{"repro", "run"},
+	record := Run{
+		Version: "v0", GitHash: "abc", GoSumSHA256: "s", GoMLX: "v0.28.2", XLA: "cpu 0.11.2", XLAFlags: "-x", Device: "cpu", Profile: profile.Quick,
+		Seeds: []uint64{0, 1}, Data: map[string]string{"test.bin": "1", "train.bin": "2"},
+		Set: datasets.Identity{Name: "cifar10", Train: 4, Test: 2, SHA256: "3"}, Args: []string{"repro", "run"},
 		Start: time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC), PeakMemory: 1 << 30,
 	}
-	require.NoError(t, WriteRun(dir, run))
+	require.NoError(t, WriteRun(dir, record))
 	assert.NotContains(t, files(t, dir)[RunFile], `"end"`)
-	run.End = run.Start.Add(time.Minute)
-	require.NoError(t, WriteRun(dir, run))
+	record.End = record.Start.Add(time.Minute)
+	require.NoError(t, WriteRun(dir, record))
 	got, err := ReadRun(dir)
 	require.NoError(t, err)
-	assert.Equal(t, run, got)
+	assert.Equal(t, record, got)
 
-	assert.Empty(t, run.ChangedSince(run))
-	now := run
+	assert.Empty(t, record.ChangedSince(record))
+	now := record
 	now.Device, now.Args, now.Start = "gpu", nil, time.Time{}
-	assert.Empty(t, run.ChangedSince(now))
+	assert.Empty(t, record.ChangedSince(now))
 	for name, change := range map[string]func(*Run){
 		"commit": func(r *Run) { r.GitHash = "def" }, "go.sum": func(r *Run) { r.GoSumSHA256 = "t" }, "XLA_FLAGS": func(r *Run) { r.XLAFlags = "" },
 		"uncommitted": func(r *Run) { r.Dirty = true }, "data file train.bin": func(r *Run) { r.Data = map[string]string{"train.bin": "3"} },
 	} {
-		now := run
+		now := record
 		change(&now)
-		changes := run.ChangedSince(now)
+		changes := record.ChangedSince(now)
 		require.Len(t, changes, 1, name)
 		assert.Contains(t, changes[0], name)
 	}
@@ -140,7 +212,7 @@ func TestRunRoundTripAndChanges(t *testing.T) {
 
 func TestVerdictsRoundTrip(t *testing.T) {
 	dir := t.TempDir()
-	want := Verdicts{Profile: claims.Quick, Verdicts: []verdict.Verdict{{Claim: "p-one", Status: verdict.NotRun, Reason: "lacks budget", Parts: []verdict.Verdict{{Part: "a"}}}}}
+	want := Verdicts{Profile: profile.Quick, Verdicts: []verdict.Verdict{{Claim: "p-one", Status: verdict.NotRun, Reason: "lacks budget", Parts: []verdict.Verdict{{Part: "a"}}}}}
 	require.NoError(t, WriteVerdicts(dir, want))
 	got, err := ReadVerdicts(dir)
 	require.NoError(t, err)
@@ -178,17 +250,18 @@ func TestEventsAreFlushedAndKeepTheFirstError(t *testing.T) {
 	require.NoError(t, err)
 	listen := e.Listener(2)
 	for step := 1; step <= 4; step++ {
-		listen(search.Event{Kind: search.EventStep, Step: step, TrainLoss: 1.5})
+		listen(run.Event{Kind: run.EventStep, Step: step, Values: run.Values{{Name: "train_loss", Number: 1.5}}})
 	}
-	listen(search.Event{Kind: search.EventEpoch, Epoch: 1})
+	listen(run.Event{Kind: run.EventEpoch, Epoch: 1})
 	got, err := ReadEvents(dir) // before Close
 	require.NoError(t, err)
 	require.Len(t, got, 3)
-	var ev search.Event
+	var ev run.Event
 	require.NoError(t, json.Unmarshal(got[1].Data, &ev))
 	assert.Equal(t, 4, ev.Step)
+	assert.Equal(t, run.Values{{Name: "train_loss", Number: 1.5}}, ev.Values)
 	assert.WithinDuration(t, time.Now(), got[1].Time, time.Minute)
-	listen(search.Event{Kind: search.EventEpoch, TrainLoss: math.NaN()})
+	listen(run.Event{Kind: run.EventEpoch, Values: run.Values{{Name: "train_loss", Number: math.NaN()}}})
 	assert.ErrorContains(t, e.Close(), EventsFile)
 }
 

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/repro/claims"
 )
 
@@ -29,8 +30,9 @@ type Run struct {
 	Device      string         `json:"device"`
 	Profile     claims.Profile `json:"profile"`
 	Seeds       []uint64       `json:"seeds"`
-	// Data has the SHA-256 of every data file, by name.
+	// Data has the SHA-256 of every data file, by name; Set tells the data set from others.
 	Data map[string]string `json:"data"`
+	Set  datasets.Identity `json:"data_set"`
 	Args []string          `json:"args"`
 	// Start and End are the run's; End is zero until it ends.
 	Start time.Time `json:"start"`

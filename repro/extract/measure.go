@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gonas/gonas/nas/profile"
+	"github.com/gonas/gonas/repro/checks"
 	"github.com/gonas/gonas/repro/claims"
 	"github.com/gonas/gonas/repro/verdict"
 )
@@ -24,56 +26,97 @@ func Measure(c claims.Claim, runs Runs) ([]verdict.Measured, error) {
 	return out, nil
 }
 
+// side is a quantity of the runs of a label.
+type side struct {
+	quantity
+	label  string
+	values map[uint64]float64
+	// left names the runs that lack the quantity, with what they lack.
+	left []string
+}
+
+func (s side) seeds() []uint64 { return slices.Sorted(maps.Keys(s.values)) }
+
+func (s side) name(seed uint64) string { return fmt.Sprintf("%s-seed%d", s.label, seed) }
+
+// take computes one side of a comparison. Runs on other data than the published protocol's are of no profile: m says so.
+func take(of claims.Side, runs Runs, m *verdict.Measured) (side, error) {
+	q, err := lookup(of.Quantity)
+	if err != nil {
+		return side{}, err
+	}
+	s := side{quantity: q, label: of.Label, values: map[uint64]float64{}}
+	list := runs.of(q.command)[of.Label]
+	for _, seed := range slices.Sorted(maps.Keys(list)) {
+		r := list[seed]
+		x, lacks := q.of(r)
+		if lacks != "" {
+			s.left = append(s.left, fmt.Sprintf("%s (%s)", s.name(seed), lacks))
+			continue
+		}
+		s.values[seed] = x
+		if r.Spec.Profile == profile.Custom {
+			m.OtherData = r.Spec.Data.String()
+		}
+	}
+	m.Counts = q.counts
+	return s, nil
+}
+
 func measure(a claims.Part, runs Runs) (verdict.Measured, error) {
-	what := a.Measure
-	if what == nil {
-		return verdict.Measured{}, nil
-	}
-	if what.Check != "" {
-		c, err := named(what.Check, a.Printed, a.Unit)
-		return verdict.Measured{Checks: c}, err
-	}
-	as, err := runs.values(what.Quantity, what.Of)
-	if err != nil {
-		return verdict.Measured{}, err
-	}
-	kind := kinds()[what.Quantity]
-	m := verdict.Measured{Missing: fmt.Sprintf("finished %s runs of %s", kind, what.Of)}
-	if what.Than == "" {
-		for _, seed := range slices.Sorted(maps.Keys(as)) {
-			m.Seeds, m.A = append(m.Seeds, seed), append(m.A, as[seed])
-		}
+	var m verdict.Measured
+	if a.Measure == nil {
 		return m, nil
 	}
-	bs, err := runs.values(what.Quantity, what.Than)
-	if err != nil {
-		return verdict.Measured{}, err
+	if a.Measure.Check != "" {
+		var err error
+		m.Checks, err = checks.Run(a.Measure.Check, a.Printed, a.Unit)
+		return m, err
 	}
-	m.Missing = fmt.Sprintf("finished %s runs of %s and %s with the same seeds", kind, what.Of, what.Than)
-	if a.Kind != claims.Order { // a baseline of its own seeds
-		for _, seed := range slices.Sorted(maps.Keys(as)) {
-			m.Seeds, m.A = append(m.Seeds, seed), append(m.A, as[seed])
+	var sides []side
+	var labels, notes []string
+	for _, of := range a.Measure.Sides() {
+		s, err := take(of, runs, &m)
+		if err != nil {
+			return m, err
 		}
-		for _, seed := range slices.Sorted(maps.Keys(bs)) {
-			m.B = append(m.B, bs[seed])
+		sides = append(sides, s)
+		if !slices.Contains(labels, s.label) {
+			labels = append(labels, s.label)
 		}
-		return m, nil
+		if len(s.left) > 0 {
+			notes = append(notes, "left out: "+strings.Join(s.left, ", "))
+		}
 	}
+	m.Missing = fmt.Sprintf("finished %s runs of %s", sides[0].command, strings.Join(labels, " and "))
+	if len(labels) > 1 {
+		m.Missing += " with the same seeds"
+	}
+	paired := a.Kind == claims.Order && len(sides) > 1
 	var alone []string
-	for _, seed := range slices.Sorted(maps.Keys(as)) {
-		if b, ok := bs[seed]; ok {
-			m.Seeds, m.A, m.B = append(m.Seeds, seed), append(m.A, as[seed]), append(m.B, b)
-		} else {
-			alone = append(alone, fmt.Sprintf("%s-seed%d", what.Of, seed))
+	for _, seed := range sides[0].seeds() {
+		if paired {
+			b, ok := sides[1].values[seed]
+			if !ok {
+				alone = append(alone, sides[0].name(seed))
+				continue
+			}
+			m.B = append(m.B, b)
 		}
+		m.Seeds, m.A = append(m.Seeds, seed), append(m.A, sides[0].values[seed])
 	}
-	for _, seed := range slices.Sorted(maps.Keys(bs)) {
-		if _, ok := as[seed]; !ok {
-			alone = append(alone, fmt.Sprintf("%s-seed%d", what.Than, seed))
+	if len(sides) > 1 {
+		for _, seed := range sides[1].seeds() {
+			if !paired { // a baseline of its own seeds
+				m.B = append(m.B, sides[1].values[seed])
+			} else if _, ok := sides[0].values[seed]; !ok {
+				alone = append(alone, sides[1].name(seed))
+			}
 		}
 	}
 	if len(alone) > 0 {
-		m.Note = "left out for want of a partner: " + strings.Join(alone, ", ")
+		notes = append(notes, "left out for want of a partner: "+strings.Join(alone, ", "))
 	}
+	m.Note = strings.Join(notes, "; ")
 	return m, nil
 }

@@ -1,26 +1,60 @@
 package extract
 
 import (
+	"fmt"
+	"maps"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/stat"
 
-	"github.com/gonas/gonas/nas/fairnas"
+	"github.com/gonas/gonas/nas/nn"
 	"github.com/gonas/gonas/nas/rank"
-	"github.com/gonas/gonas/nas/search"
+	"github.com/gonas/gonas/nas/run"
+	"github.com/gonas/gonas/nas/space"
 	"github.com/gonas/gonas/nas/train"
 )
 
-// searchQuantities are computed from one search, trainQuantities from one training.
-var (
-	searchQuantities = map[string]func(search.Result) float64{
-		"polarisation": polarisation, "bimodal_share": bimodalShare, "skips": skips,
-		"one_shot_tau": oneShotTau, "one_shot_percent": oneShotPercent, "path_range_percent": pathRangePercent,
+// quantity is a number of one run.
+type quantity struct {
+	// command says which runs it is of, [run.Search] or [run.Train].
+	command string
+	// counts are whole numbers of things.
+	counts bool
+	// of computes it, or says what the run lacks for it.
+	of func(run.Result) (x float64, lacks string)
+}
+
+// quantities are those that a claim may measure, by name.
+var quantities = map[string]quantity{
+	"polarisation":          {command: run.Search, of: ofSigmoids(polarisation)},
+	"bimodal_share":         {command: run.Search, of: ofSigmoids(bimodalShare)},
+	"skips":                 {command: run.Search, counts: true, of: skips},
+	"skip_share":            {command: run.Search, of: skipShare},
+	"skip_weight":           {command: run.Search, of: skipWeight},
+	"train_loss_last":       {command: run.Search, of: last("train_loss")},
+	"val_loss_last":         {command: run.Search, of: last("val_loss")},
+	"one_shot_tau":          {command: run.Search, of: tau(trained)},
+	"untrained_tau":         {command: run.Search, of: tau(untrained)},
+	"one_shot_percent":      {command: run.Search, of: percent(trained)},
+	"untrained_percent":     {command: run.Search, of: percent(untrained)},
+	"path_range_percent":    {command: run.Search, of: pathRangePercent},
+	"test_accuracy_percent": {command: run.Train, of: testAccuracyPercent},
+}
+
+// Quantities lists the names of quantities that a claim may measure.
+func Quantities() []string { return slices.Sorted(maps.Keys(quantities)) }
+
+// RunKind says which runs a quantity is of, [run.Search] or [run.Train]; empty for an unknown one.
+func RunKind(name string) string { return quantities[name].command }
+
+func lookup(name string) (quantity, error) {
+	q, ok := quantities[name]
+	if !ok {
+		return q, fmt.Errorf("quantity %q: expected one of %v", name, Quantities())
 	}
-	trainQuantities = map[string]func(train.TrainResult) float64{
-		"test_accuracy_percent": func(r train.TrainResult) float64 { return 100 * r.TestAccuracy },
-	}
-)
+	return q, nil
+}
 
 // Ends of the sigmoids: FairDARTS's threshold and its mirror image.
 const (
@@ -28,24 +62,24 @@ const (
 	lowEnd  = 1 - highEnd
 )
 
-// finalWeights are the last snapshot's weights of both cells.
-func finalWeights(r search.Result) []float64 {
-	if len(r.History) == 0 {
-		return nil
-	}
-	last := r.History[len(r.History)-1]
-	var out []float64
-	for _, table := range [][][]float64{last.NormalWeights, last.ReduceWeights} {
-		for _, row := range table {
-			out = append(out, row...)
+// ofSigmoids is a quantity of the weights that all tables of sigmoids ended with.
+func ofSigmoids(f func([]float64) float64) func(run.Result) (float64, string) {
+	return func(r run.Result) (float64, string) {
+		var w []float64
+		for _, t := range r.Weights() {
+			if t.Kind == run.Sigmoid {
+				w = append(w, slices.Concat(t.Last().Weights...)...)
+			}
 		}
+		if len(w) == 0 {
+			return 0, "it has no table of sigmoids"
+		}
+		return f(w), ""
 	}
-	return out
 }
 
 // polarisation is the mean of |2s-1| over the final sigmoids: 0 where all are one half, 1 where all are 0 or 1.
-func polarisation(r search.Result) float64 {
-	w := finalWeights(r)
+func polarisation(w []float64) float64 {
 	sum := 0.0
 	for _, s := range w {
 		sum += math.Abs(2*s - 1)
@@ -54,8 +88,7 @@ func polarisation(r search.Result) float64 {
 }
 
 // bimodalShare is the share of the final sigmoids at either end; 0 where one end is empty, for one mode is not two.
-func bimodalShare(r search.Result) float64 {
-	w := finalWeights(r)
+func bimodalShare(w []float64) float64 {
 	low, high := 0, 0
 	for _, s := range w {
 		switch {
@@ -72,43 +105,118 @@ func bimodalShare(r search.Result) float64 {
 }
 
 // skips counts the skip connections of both derived cells.
-func skips(r search.Result) float64 {
-	return float64(r.Genotype.Normal.Count("skip_connect") + r.Genotype.Reduce.Count("skip_connect"))
+func skips(r run.Result) (float64, string) {
+	g := r.Genotype
+	if g == nil {
+		return 0, "it derived no cells"
+	}
+	return float64(g.Normal.Count(nn.SkipConnect) + g.Reduce.Count(nn.SkipConnect)), ""
 }
 
-// oneShotTau is Kendall's tau-b of one-shot and true accuracy over the networks of NAS-Bench-Macro that a supernet ranked.
-func oneShotTau(r search.Result) float64 {
-	if r.Ranking == nil {
-		return math.NaN()
+// skipShare is the number of skip connections for each edge that the derived cells keep.
+func skipShare(r run.Result) (float64, string) {
+	n, lacks := skips(r)
+	if lacks != "" {
+		return 0, lacks
 	}
-	truth, err := fairnas.TrueAccuracies(r.Ranking.Codes)
-	if err != nil {
-		return math.NaN()
+	kept := len(r.Genotype.Normal.Edges) + len(r.Genotype.Reduce.Edges)
+	if kept == 0 {
+		return 0, "its cells keep no edge"
 	}
-	t, err := rank.TauB(r.Ranking.Trained, truth)
-	if err != nil {
-		return math.NaN()
-	}
-	return t
+	return n / float64(kept), ""
 }
 
-// oneShotPercent is the mean one-shot accuracy of the networks that a supernet ranked.
-func oneShotPercent(r search.Result) float64 {
-	if r.Ranking == nil {
-		return math.NaN()
+// normalTable is the name of the table of the normal cells' parameters.
+const normalTable = "normal"
+
+// skipWeight is the mean of the weights that skip connections ended with, over those edges of the normal cell that have
+// one to choose.
+func skipWeight(r run.Result) (float64, string) {
+	t, _ := r.Table(normalTable)
+	var w []float64
+	for row, weights := range t.Last().Weights {
+		if k := slices.Index(t.Ops(row), nn.SkipConnect); k >= 0 {
+			w = append(w, weights[k])
+		}
 	}
-	return 100 * stat.Mean(r.Ranking.Trained, nil)
+	if len(w) == 0 {
+		return 0, "it has no weights of skip connections"
+	}
+	return stat.Mean(w, nil), ""
+}
+
+// last is a column's number in the last epoch.
+func last(column string) func(run.Result) (float64, string) {
+	return func(r run.Result) (float64, string) {
+		x, ok := r.Log.Row(-1).Get(column)
+		if !ok {
+			return 0, fmt.Sprintf("its log has no %s", column)
+		}
+		return x, ""
+	}
+}
+
+// trained and untrained are one-shot accuracies of a ranking.
+func trained(k run.Ranking) []float64   { return k.Trained }
+func untrained(k run.Ranking) []float64 { return k.Untrained }
+
+// ofRanking is a quantity of the one-shot accuracies of networks.
+func ofRanking(accuracies func(run.Ranking) []float64, f func(r run.Result, x []float64) (float64, string)) func(run.Result) (float64, string) {
+	return func(r run.Result) (float64, string) {
+		if r.Ranking == nil {
+			return 0, "it ranked no networks"
+		}
+		x := accuracies(*r.Ranking)
+		if len(x) == 0 {
+			return 0, "it measured none of the networks so"
+		}
+		return f(r, x)
+	}
+}
+
+// tau is Kendall's tau-b of one-shot and true accuracy over the networks that a supernet ranked; it is NaN where all of
+// them got the same accuracy.
+func tau(accuracies func(run.Ranking) []float64) func(run.Result) (float64, string) {
+	return ofRanking(accuracies, func(r run.Result, x []float64) (float64, string) {
+		truth, err := space.TrueAccuracies(r.Spec.Space, r.Ranking.Codes)
+		if err != nil {
+			return 0, err.Error()
+		}
+		t, err := rank.TauB(x, truth)
+		if err != nil {
+			return math.NaN(), ""
+		}
+		return t, ""
+	})
+}
+
+// percent is the mean one-shot accuracy of the networks that a supernet ranked.
+func percent(accuracies func(run.Ranking) []float64) func(run.Result) (float64, string) {
+	return ofRanking(accuracies, func(_ run.Result, x []float64) (float64, string) { return 100 * stat.Mean(x, nil), "" })
 }
 
 // pathRangePercent is the range of the training accuracies of paths on batches, as a mean over the last half of the epochs.
-func pathRangePercent(r search.Result) float64 {
-	if r.Supernet == nil {
-		return math.NaN()
+func pathRangePercent(r run.Result) (float64, string) {
+	lowest, highest := r.Log.Column("lowest"), r.Log.Column("highest")
+	if len(lowest) == 0 || len(highest) == 0 {
+		return 0, "its log has no range of paths' accuracies"
 	}
-	epochs := r.Supernet.Epochs[len(r.Supernet.Epochs)/2:]
+	half := len(lowest) / 2
 	sum := 0.0
-	for _, e := range epochs {
-		sum += e.Highest - e.Lowest
+	for epoch := half; epoch < len(lowest); epoch++ {
+		sum += highest[epoch] - lowest[epoch]
 	}
-	return 100 * sum / float64(len(epochs))
+	return 100 * sum / float64(len(lowest)-half), ""
+}
+
+// testAccuracyPercent is that of the network that the run is about: one that was trained in its place has none.
+func testAccuracyPercent(r run.Result) (float64, string) {
+	if r.Spec.Instead != "" {
+		return 0, "trained instead: " + r.Spec.Instead
+	}
+	x, ok := r.Numbers.Get(train.TestAccuracy)
+	if !ok {
+		return 0, "it was not tested"
+	}
+	return 100 * x, ""
 }

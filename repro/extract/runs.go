@@ -1,120 +1,153 @@
-// Package extract takes from raw logs what claims are decided by: it reads run folders, computes quantities of runs,
-// and makes the checks that need arithmetic alone. It opens no backend.
+// Package extract takes from raw logs what claims are decided by: it reads run folders and computes quantities of runs. It
+// opens no backend.
 package extract
 
 import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 
-	"github.com/gonas/gonas/nas/search"
-	"github.com/gonas/gonas/nas/train"
+	"github.com/gonas/gonas/datasets"
+	"github.com/gonas/gonas/nas/profile"
+	"github.com/gonas/gonas/nas/run"
 	"github.com/gonas/gonas/repro/claims"
 	"github.com/gonas/gonas/repro/evidence"
+	"github.com/gonas/gonas/repro/runs"
 )
-
-// Labels of runs, the first part of a run folder's name; that of a training names where its architecture is from.
-const (
-	LabelDARTS     = "darts"
-	LabelFairDARTS = "fairdarts"
-	// LabelFairDARTSNo01 is FairDARTS without the zero-one loss.
-	LabelFairDARTSNo01 = "fairdarts-no01"
-	// LabelFairDARTSL1 has the zero-one loss in its L1 form, LabelFairDARTSWeight1 has it with the weight 1.
-	LabelFairDARTSL1      = "fairdarts-l1"
-	LabelFairDARTSWeight1 = "fairdarts-w1"
-	// LabelDARTSNoise is DARTS with noise on its skip connections, which fades out over the search.
-	LabelDARTSNoise = "darts-noise"
-	// FairNAS's supernet on NAS-Bench-Macro under strict fairness, and under the samplings that it is compared with, each
-	// with as many paths trained.
-	LabelFairNAS            = "fairnas-strict"
-	LabelFairNASUniform     = "fairnas-uniform"
-	LabelFairNASExpectation = "fairnas-expectation"
-	// LabelFairNASUntrained are the supernets of LabelFairNAS before they were trained: no runs of their own.
-	LabelFairNASUntrained = "fairnas-untrained"
-	// LabelRandom is a random architecture; seed k stands beside the searched one of seed k.
-	LabelRandom = "random"
-)
-
-// views are labels without runs of their own: what else the runs of another label hold.
-var views = map[string]struct {
-	of   string
-	view func(search.Result) search.Result
-}{
-	LabelFairNASUntrained: {LabelFairNAS, func(r search.Result) search.Result {
-		if k := r.Ranking; k != nil {
-			r.Ranking = &search.Ranking{Codes: k.Codes, Trained: k.Untrained}
-		}
-		return r
-	}},
-}
-
-// RunLabel is the label of the runs that a label's quantities are of.
-func RunLabel(label string) string {
-	if v, ok := views[label]; ok {
-		return v.of
-	}
-	return label
-}
-
-// SearchDir is the run folder of a search in the evidence folder dir.
-func SearchDir(dir, label string, seed uint64) string { return runDir(dir, "search", label, seed) }
-
-// TrainDir is the run folder of a training from scratch in the evidence folder dir.
-func TrainDir(dir, label string, seed uint64) string { return runDir(dir, "train", label, seed) }
-
-func runDir(dir, kind, label string, seed uint64) string {
-	return filepath.Join(dir, kind, fmt.Sprintf("%s-seed%d", label, seed))
-}
 
 // Runs are the finished runs of an evidence folder, by label and seed.
 type Runs struct {
-	Search map[string]map[uint64]search.Result
-	Train  map[string]map[uint64]train.TrainResult
+	Search, Train map[string]map[uint64]run.Result
+	// Strangers are finished runs that are not what their folder's name, the profile and the data ask for. They are left out.
+	Strangers []Stranger
 }
 
-// Load reads the runs under dir/search and dir/train, folders named <label>-seed<k>. A run without a result is not
-// finished and is left out. A result that can't be read, or is of another seed or profile than its place says, is an
-// error, for a verdict must not rest on part of the evidence.
-func Load(dir string, profile claims.Profile) (Runs, error) {
+// Stranger is a run of another specification than its place in an evidence folder asks for.
+type Stranger struct {
+	// Dir is the run's folder inside the evidence folder, with slashes.
+	Dir string `json:"dir"`
+	// Differs names what differs, the run's own values first.
+	Differs []string `json:"differs"`
+}
+
+// String names the folder and what differs.
+func (s Stranger) String() string { return s.Dir + ": " + run.Differing(s.Differs) }
+
+// of are the runs of a command.
+func (r *Runs) of(command string) map[string]map[uint64]run.Result {
+	if command == run.Search {
+		return r.Search
+	}
+	return r.Train
+}
+
+// Load reads the runs under dir/search and dir/train, folders named <label>-seed<k>, that are what the label, the seed and
+// the profile ask for on the data that dir's run.json names. A run without a result is not finished and is left out, one
+// of another specification is left out and named. A result that can't be read is an error, for a verdict must not rest
+// on part of the evidence.
+func Load(dir string, name claims.Profile) (Runs, error) {
+	out := Runs{Search: map[string]map[uint64]run.Result{}, Train: map[string]map[uint64]run.Result{}}
+	if err := profile.Check(name); err != nil {
+		return out, err
+	}
 	if _, err := os.Stat(dir); err != nil {
-		return Runs{}, err
+		return out, err
 	}
-	s, err := load(filepath.Join(dir, "search"), profile, evidence.ReadResult, func(r search.Result) (uint64, string) { return r.Seed, r.Profile })
-	if err != nil {
-		return Runs{}, err
-	}
-	for label, bySeed := range s {
-		for seed, r := range bySeed {
-			if len(r.History) == 0 && r.Supernet == nil {
-				return Runs{}, fmt.Errorf("%s: history: expected the parameters of every epoch, found none", filepath.Join(SearchDir(dir, label, seed), evidence.ResultFile))
+	var data datasets.Identity
+	// What a training trains, a search has found: searches come first.
+	for _, command := range []string{run.Search, run.Train} {
+		places, err := finished(filepath.Join(dir, command))
+		if err != nil {
+			return out, err
+		}
+		if len(places) > 0 && data.Name == "" {
+			if data, err = dataOf(dir); err != nil {
+				return out, err
 			}
 		}
+		for _, p := range places {
+			differs, err := out.stranger(p, command, name, data)
+			if err != nil {
+				return out, err
+			}
+			if differs != nil {
+				out.Strangers = append(out.Strangers, Stranger{command + "/" + filepath.Base(p.dir), differs})
+				continue
+			}
+			bySeed := out.of(command)
+			if bySeed[p.label] == nil {
+				bySeed[p.label] = map[uint64]run.Result{}
+			}
+			bySeed[p.label][p.seed] = p.result
+		}
 	}
-	t, err := load(filepath.Join(dir, "train"), profile, evidence.ReadTrainResult, func(r train.TrainResult) (uint64, string) { return r.Seed, r.Profile })
-	return Runs{Search: s, Train: t}, err
+	return out, nil
+}
+
+// dataOf are the data that an evidence folder's run.json names.
+func dataOf(dir string) (datasets.Identity, error) {
+	record, err := evidence.ReadRun(dir)
+	if err != nil {
+		return record.Set, fmt.Errorf("evidence of runs needs to say on which data they are: %w", err)
+	}
+	if record.Set.Name == "" {
+		return record.Set, fmt.Errorf("%s: data_set: expected the data that the runs are on, found none", filepath.Join(dir, evidence.RunFile))
+	}
+	return record.Set, nil
+}
+
+// place is a finished run in the folder of its label and seed.
+type place struct {
+	dir    string
+	label  string
+	seed   uint64
+	result run.Result
+}
+
+// stranger names what makes the run in a place another one than was asked for, nil where it is the one.
+func (r *Runs) stranger(p place, command string, name claims.Profile, data datasets.Identity) ([]string, error) {
+	classes := 0
+	if p.result.Spec.Network != nil {
+		classes = p.result.Spec.Network.Classes
+	}
+	want, err := runs.Want(command, p.label, name, p.seed, data, classes, func() (run.Result, error) {
+		found, ok := r.Search[p.label][p.seed]
+		if !ok {
+			return found, errors.New("the search that found what is trained is not there")
+		}
+		return found, nil
+	})
+	if err != nil {
+		return []string{err.Error()}, nil
+	}
+	return runs.Stranger(p.dir, p.result, want)
 }
 
 var runName = regexp.MustCompile(`^([a-z0-9][a-z0-9-]*)-seed([0-9]+)$`)
 
-func load[T any](dir string, profile claims.Profile, read func(string) (T, error), of func(T) (seed uint64, profile string)) (map[string]map[uint64]T, error) {
-	out := map[string]map[uint64]T{}
+// finished are the places of a folder that have a result.
+func finished(dir string) ([]place, error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return out, nil
+		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
+	var out []place
+	type key struct {
+		label string
+		seed  uint64
+	}
+	seen := map[key]bool{}
 	for _, e := range entries {
-		path := filepath.Join(dir, e.Name())
-		r, err := read(path)
-		if errors.Is(err, fs.ErrNotExist) || !e.IsDir() {
+		p := place{dir: filepath.Join(dir, e.Name())}
+		var err error
+		if p.result, err = evidence.ReadResult(p.dir); errors.Is(err, fs.ErrNotExist) || !e.IsDir() {
 			continue
 		}
 		if err != nil {
@@ -122,66 +155,17 @@ func load[T any](dir string, profile claims.Profile, read func(string) (T, error
 		}
 		m := runName.FindStringSubmatch(e.Name())
 		if m == nil {
-			return nil, fmt.Errorf("%s: expected a folder name <label>-seed<number>", path)
+			return nil, fmt.Errorf("%s: expected a folder name <label>-seed<number>", p.dir)
 		}
-		seed, err := strconv.ParseUint(m[2], 10, 64)
-		if err != nil {
-			return nil, fmt.Errorf("%s: seed: %w", path, err)
+		p.label = m[1]
+		if p.seed, err = strconv.ParseUint(m[2], 10, 64); err != nil {
+			return nil, fmt.Errorf("%s: seed: %w", p.dir, err)
 		}
-		result := filepath.Join(path, evidence.ResultFile)
-		if s, p := of(r); s != seed {
-			return nil, fmt.Errorf("%s: seed: expected %d as the folder says, got %d", result, seed, s)
-		} else if p != string(profile) {
-			return nil, fmt.Errorf("%s: profile: expected %q, got %q", result, profile, p)
+		if seen[key{p.label, p.seed}] { // seed1 and seed01
+			return nil, fmt.Errorf("%s: seed %d is there twice", p.dir, p.seed)
 		}
-		if out[m[1]] == nil {
-			out[m[1]] = map[uint64]T{}
-		}
-		if _, ok := out[m[1]][seed]; ok { // seed1 and seed01
-			return nil, fmt.Errorf("%s: seed %d is there twice", path, seed)
-		}
-		out[m[1]][seed] = r
+		seen[key{p.label, p.seed}] = true
+		out = append(out, p)
 	}
 	return out, nil
-}
-
-// values are a quantity of all runs with a label, by seed.
-func (r Runs) values(name, label string) (map[uint64]float64, error) {
-	out := map[uint64]float64{}
-	if f, ok := searchQuantities[name]; ok {
-		for seed, result := range r.Search[RunLabel(label)] {
-			if v, ok := views[label]; ok {
-				result = v.view(result)
-			}
-			out[seed] = f(result)
-		}
-		return out, nil
-	}
-	if f, ok := trainQuantities[name]; ok {
-		for seed, result := range r.Train[label] {
-			out[seed] = f(result)
-		}
-		return out, nil
-	}
-	return nil, fmt.Errorf("quantity %q: expected one of %v", name, Quantities())
-}
-
-// Quantities lists the names of quantities that a claim may measure.
-func Quantities() []string {
-	return slices.Sorted(maps.Keys(kinds()))
-}
-
-// RunKind says which runs a quantity is of, search or train; empty for an unknown one.
-func RunKind(quantity string) string { return kinds()[quantity] }
-
-// kinds says of every quantity which runs it is of.
-func kinds() map[string]string {
-	out := map[string]string{}
-	for name := range searchQuantities {
-		out[name] = "search"
-	}
-	for name := range trainQuantities {
-		out[name] = "train"
-	}
-	return out
 }

@@ -5,9 +5,9 @@ import (
 	"slices"
 
 	"github.com/gonas/gonas/nas/evolve"
-	"github.com/gonas/gonas/nas/fairnas"
 	"github.com/gonas/gonas/nas/rank"
-	"github.com/gonas/gonas/nas/search"
+	"github.com/gonas/gonas/nas/run"
+	"github.com/gonas/gonas/nas/space"
 	"github.com/gonas/gonas/plots"
 )
 
@@ -17,20 +17,20 @@ const (
 	tauSamples = 1000
 )
 
-// Ranking is what single-path supernets say of the same networks, beside the true accuracies of these: the first supernet
-// that was measured before its training, then each after that, by its way of sampling.
-func Ranking(list ...search.Result) ([]plots.RankingSeries, error) {
+// Ranking is what supernets say of the same networks, beside the true accuracies of these: the first supernet that was
+// measured before its training, then each after that, by its ranking's name.
+func Ranking(list ...run.Result) ([]plots.RankingSeries, error) {
 	if err := ranked(list); err != nil {
 		return nil, err
 	}
 	codes := list[0].Ranking.Codes
-	truth, err := fairnas.TrueAccuracies(codes)
+	truth, err := space.TrueAccuracies(list[0].Spec.Space, codes)
 	if err != nil {
 		return nil, fmt.Errorf("ranking: %w", err)
 	}
 	var out []plots.RankingSeries
 	for _, s := range oneShot(list) {
-		tau, err := tauOf(s.Values, truth, list[0].Seed)
+		tau, err := tauOf(s.Values, truth, list[0].Spec.Seed)
 		if err != nil {
 			return nil, fmt.Errorf("ranking: %s: %w", s.Name, err)
 		}
@@ -53,98 +53,116 @@ func tauOf(oneShot, truth []float64, seed uint64) (*plots.Tau, error) {
 }
 
 // OneShot is the one-shot accuracies of the networks that supernets ranked, in the series of [Ranking].
-func OneShot(list ...search.Result) ([]plots.Sample, error) {
+func OneShot(list ...run.Result) ([]plots.Sample, error) {
 	if err := ranked(list); err != nil {
 		return nil, err
 	}
 	return oneShot(list), nil
 }
 
-func oneShot(list []search.Result) []plots.Sample {
+func oneShot(list []run.Result) []plots.Sample {
 	var out []plots.Sample
-	if i := slices.IndexFunc(list, func(r search.Result) bool { return len(r.Ranking.Untrained) > 0 }); i >= 0 {
+	if i := slices.IndexFunc(list, func(r run.Result) bool { return len(r.Ranking.Untrained) > 0 }); i >= 0 {
 		out = append(out, plots.Sample{Name: "untrained", Values: percent(list[i].Ranking.Untrained)})
 	}
-	for _, r := range list {
-		out = append(out, plots.Sample{Name: r.Supernet.Sampling, Values: percent(r.Ranking.Trained)})
+	called := supernetNames(list)
+	for i, r := range list {
+		out = append(out, plots.Sample{Name: called[i], Values: percent(r.Ranking.Trained)})
 	}
 	return out
 }
 
-// ranked wants supernets that ranked the same networks.
-func ranked(list []search.Result) error {
-	if err := supernets(list); err != nil {
+// supernetNames are the names of supernets in one figure: how they were trained where their rankings say so, else what
+// their runs are called.
+func supernetNames(list []run.Result) []string {
+	ranking := func(r run.Result) string {
+		if r.Ranking == nil {
+			return ""
+		}
+		return r.Ranking.Name
+	}
+	return names(list, ranking, title, titleAndSeed)
+}
+
+// ranked wants searches that ranked the same networks.
+func ranked(list []run.Result) error {
+	if err := each(list, hasRanking); err != nil {
 		return err
 	}
 	for _, r := range list {
-		if r.Ranking == nil || len(r.Ranking.Trained) == 0 {
-			return fmt.Errorf("%s: expected networks that it ranked, found none", name(r))
-		}
-		if !slices.Equal(r.Ranking.Codes, list[0].Ranking.Codes) {
+		if r.Spec.Space != list[0].Spec.Space || !slices.Equal(r.Ranking.Codes, list[0].Ranking.Codes) {
 			return fmt.Errorf("%s: expected the networks that %s ranked, found others", name(r), name(list[0]))
 		}
 	}
 	return nil
 }
 
-// supernets wants at least one, and no search over cells.
-func supernets(list []search.Result) error {
+// each wants at least one result, and of each what has asks for.
+func each(list []run.Result, has func(run.Result) error) error {
 	if len(list) == 0 {
-		return fmt.Errorf("expected at least one search over a single-path supernet, got none")
+		return fmt.Errorf("expected at least one search, got none")
 	}
 	for _, r := range list {
-		if r.Supernet == nil {
-			return fmt.Errorf("%s: expected a search over a single-path supernet, found one over cells", name(r))
+		if err := has(r); err != nil {
+			return fmt.Errorf("%s: %w", name(r), err)
 		}
 	}
 	return nil
 }
 
-// name tells a result from others in errors.
-func name(r search.Result) string {
-	s := fmt.Sprintf("%s, profile %s, seed %d", r.Method, r.Profile, r.Seed)
-	if r.Supernet != nil {
-		s += ", sampling " + r.Supernet.Sampling
+func hasRanking(r run.Result) error {
+	if r.Ranking == nil || len(r.Ranking.Trained) == 0 {
+		return NoData("expected networks that it ranked, found none")
 	}
-	return s
+	return nil
 }
 
-// Updates is how often supernets trained each block, by their ways of sampling.
-func Updates(list ...search.Result) ([]plots.Updates, error) {
-	if err := supernets(list); err != nil {
-		return nil, err
-	}
-	var out []plots.Updates
-	for _, r := range list {
-		out = append(out, plots.Updates{Name: r.Supernet.Sampling, Counts: r.Supernet.Updates})
-	}
-	return out, nil
+func hasUpdates(r run.Result) error {
+	_, err := counts(r)
+	return err
 }
 
-// Ranges is the training accuracy of supernets' paths on batches, by their ways of sampling.
-func Ranges(list ...search.Result) ([]plots.AccuracySeries, error) {
-	if err := supernets(list); err != nil {
-		return nil, err
+// counts is the first table of counts.
+func counts(r run.Result) (run.Table, error) {
+	i := slices.IndexFunc(r.Tables, func(t run.Table) bool { return t.Kind == run.Counts && len(t.Epochs) > 0 })
+	if i < 0 {
+		return run.Table{}, NoData("expected a table of how often each block of a supernet was trained, found none")
 	}
-	var out []plots.AccuracySeries
-	for _, r := range list {
-		s := plots.AccuracySeries{Name: r.Supernet.Sampling}
-		for _, e := range r.Supernet.Epochs {
-			s.Epochs = append(s.Epochs, e.Epoch)
-			s.Mean, s.Lowest, s.Highest = append(s.Mean, 100*e.TrainAccuracy), append(s.Lowest, 100*e.Lowest), append(s.Highest, 100*e.Highest)
+	return r.Tables[i], nil
+}
+
+func hasRanges(r run.Result) error {
+	for _, column := range []string{"train_accuracy", "lowest", "highest"} {
+		if r.Log.Column(column) == nil {
+			return NoData(fmt.Sprintf("expected a log with the accuracies of a supernet's paths, found no column %s", column))
 		}
-		out = append(out, s)
 	}
-	return out, nil
+	return nil
 }
 
-// Supernets draws what a function of this package takes from supernets.
-func Supernets[S any](list []search.Result, title string, data func(...search.Result) (S, error), draw func(S, string) (plots.Figure, error)) (plots.Figure, error) {
-	d, err := data(list...)
-	if err != nil {
-		return plots.Figure{}, err
+// Updates is how often supernets trained each block, named as in [Ranking].
+func Updates(list ...run.Result) ([]plots.Updates, error) {
+	if err := each(list, hasUpdates); err != nil {
+		return nil, err
 	}
-	return draw(d, title)
+	called := supernetNames(list)
+	var out []plots.Updates
+	for i, r := range list {
+		t, err := counts(r)
+		if err != nil {
+			return nil, err
+		}
+		u := plots.Updates{Name: called[i]}
+		for _, row := range t.Last().Values {
+			whole := make([]int, len(row))
+			for k, n := range row {
+				whole[k] = int(n)
+			}
+			u.Counts = append(u.Counts, whole)
+		}
+		out = append(out, u)
+	}
+	return out, nil
 }
 
 // DrawUpdates draws what [Updates] takes, the choices by number.
@@ -152,40 +170,69 @@ func DrawUpdates(series []plots.Updates, title string) (plots.Figure, error) {
 	return plots.UpdateCounts(series, nil, title)
 }
 
-// Evolution is the first fronts of an evolutionary search over a supernet, in percent and millions.
-func Evolution(r search.Result) (plots.Evolution, error) {
-	v := r.Evolution
-	if v == nil {
-		return plots.Evolution{}, fmt.Errorf("%s: expected an evolutionary search over a supernet, found none", name(r))
+// Ranges is the training accuracy of supernets' paths on batches, named as in [Ranking].
+func Ranges(list ...run.Result) ([]plots.AccuracySeries, error) {
+	if err := each(list, hasRanges); err != nil {
+		return nil, err
 	}
-	units := []struct {
-		name  string
-		scale float64
-	}{{", %", 100}, {", M", 1e-6}, {", M", 1e-6}}
-	if len(v.Objectives) != len(units) {
-		return plots.Evolution{}, fmt.Errorf("%s: evolution: expected %d objectives, got %d", name(r), len(units), len(v.Objectives))
+	called := supernetNames(list)
+	var out []plots.AccuracySeries
+	for i, r := range list {
+		out = append(out, plots.AccuracySeries{Name: called[i], Epochs: epochs(r.Log), Mean: percent(r.Log.Column("train_accuracy")),
+			Lowest: percent(r.Log.Column("lowest")), Highest: percent(r.Log.Column("highest"))})
+	}
+	return out, nil
+}
+
+// Front is the first fronts of an evolutionary search, its objectives in their units.
+func Front(r run.Result) (plots.Evolution, error) {
+	f := r.Front
+	if f == nil {
+		return plots.Evolution{}, NoData("expected an evolutionary search, found none")
 	}
 	var e plots.Evolution
-	for i, o := range v.Objectives {
-		e.Objectives = append(e.Objectives, plots.Objective{Name: o.Name + units[i].name, Maximise: o.Direction == evolve.Maximise})
+	for _, o := range f.Objectives {
+		if !(o.Scale > 0) {
+			return e, fmt.Errorf("front: objective %s: scale: expected more than 0, got %g", o.Name, o.Scale)
+		}
+		e.Objectives = append(e.Objectives, plots.Objective{Name: o.Label(), Maximise: o.Direction == evolve.Maximise})
 	}
-	scaled := func(values []float64) []float64 {
+	scaled := func(values []float64) ([]float64, error) {
+		if len(values) != len(f.Objectives) {
+			return nil, fmt.Errorf("front: expected a value for each of %d objectives, got %d", len(f.Objectives), len(values))
+		}
 		out := make([]float64, len(values))
-		for i, x := range values[:min(len(values), len(units))] {
-			out[i] = x * units[i].scale
+		for i, x := range values {
+			out[i] = x * f.Objectives[i].Scale
 		}
-		return out
+		return out, nil
 	}
-	for _, g := range v.Generations {
-		f := plots.Front{Generation: g.Generation}
+	for _, g := range f.Generations {
+		front := plots.Front{Generation: g.Generation}
 		for _, values := range g.Front {
-			f.Values = append(f.Values, scaled(values))
+			v, err := scaled(values)
+			if err != nil {
+				return e, fmt.Errorf("generation %d: %w", g.Generation, err)
+			}
+			front.Values = append(front.Values, v)
 		}
-		e.Fronts = append(e.Fronts, f)
+		e.Fronts = append(e.Fronts, front)
 	}
-	c := v.Chosen
-	e.Chosen = []plots.Choice{{Name: c.Code, Values: scaled([]float64{c.Accuracy, float64(c.MACs), float64(c.Params)})}}
-	return e, nil
+	best := f.Best()
+	v, err := scaled(best.Values)
+	e.Chosen = []plots.Choice{{Name: best.Code, Values: v}}
+	return e, err
+}
+
+func drawPareto(r run.Result, title string) (plots.Figure, error) {
+	e, err := Front(r)
+	if err != nil {
+		return plots.Figure{}, err
+	}
+	if len(e.Objectives) < 2 {
+		return plots.Figure{}, NoData("expected an evolutionary search for at least two objectives, found one for a single one")
+	}
+	return plots.Pareto(e, title)
 }
 
 // percent is the values times 100.

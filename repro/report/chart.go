@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,18 +40,14 @@ type reference struct {
 	name string
 }
 
-var plainNumber = regexp.MustCompile(`^\s*(-?[0-9]+(?:\.[0-9]+)?)\s*(?:(?:±|\+-)\s*[0-9.]+)?\s*$`)
-
 // references are the numbers on the interval's axis: the printed value only where it is of the same quantity.
 func references(p Part) (refs []reference, margin float64) {
 	v := p.Verdict
 	if v.Kind == claims.Order {
 		return []reference{{0, "no difference"}}, 0
 	}
-	if m := plainNumber.FindStringSubmatch(v.Printed); m != nil && (v.Kind == claims.Level || v.Kind == claims.Rank) {
-		if x, err := strconv.ParseFloat(m[1], 64); err == nil {
-			refs = append(refs, reference{x, "printed " + m[1]})
-		}
+	if x, err := (claims.Assertion{Printed: v.Printed}).Number(); err == nil && (v.Kind == claims.Level || v.Kind == claims.Rank) {
+		refs = append(refs, reference{x, "printed " + strings.Fields(v.Printed)[0]})
 	}
 	switch {
 	case p.Rule == nil:
@@ -115,6 +110,8 @@ func draw(id string, p Part) *chart {
 	c.Title, c.Desc = strings.TrimSpace("Interval of "+v.Claim+" "+v.Part), strings.Join(words, "; ")+"."
 	return c
 }
+
+func number(x float64) string { return fmt.Sprintf("%.7g", x) }
 
 func finite(list ...float64) bool {
 	return !slices.ContainsFunc(list, func(x float64) bool { return math.IsNaN(x) || math.IsInf(x, 0) })

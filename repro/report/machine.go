@@ -56,7 +56,7 @@ func readMachines(dir string) ([]Machine, error) {
 
 func same(a, b evidence.Run) bool {
 	return a.Version == b.Version && a.GitHash == b.GitHash && a.Dirty == b.Dirty && a.GoSumSHA256 == b.GoSumSHA256 && a.GoMLX == b.GoMLX &&
-		a.XLA == b.XLA && a.XLAFlags == b.XLAFlags && a.Device == b.Device && a.Profile == b.Profile && maps.Equal(a.Data, b.Data)
+		a.XLA == b.XLA && a.XLAFlags == b.XLAFlags && a.Device == b.Device && a.Profile == b.Profile && a.Set == b.Set && maps.Equal(a.Data, b.Data)
 }
 
 func describe(file string, r evidence.Run) Machine {
@@ -76,7 +76,10 @@ func describe(file string, r evidence.Run) Machine {
 	add("XLA", r.XLA)
 	add("XLA_FLAGS", r.XLAFlags)
 	add("device", r.Device)
-	add("profile", string(r.Profile))
+	add("profile", r.Profile)
+	if r.Set.Name != "" {
+		add("data", r.Set.String())
+	}
 	add("seeds", seeds(r.Seeds))
 	if len(r.Args) > 0 {
 		add("command", "gonas "+strings.Join(r.Args, " "))

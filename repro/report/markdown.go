@@ -30,7 +30,7 @@ func (r *Report) Markdown(w io.Writer, base string) error {
 		fmt.Fprintf(&b, "%s\n\n| claim | kind | status | the paper prints | measured (95 %% interval) | why | evidence |\n|---|---|---|---|---|---|---|\n", escape(p.Version))
 		for _, c := range p.Claims {
 			if len(c.Record.Parts) > 0 {
-				fmt.Fprintf(&b, "| **%s** | | %s %s | %s | | | |\n", c.Record.ID, symbol(c.Verdict.Status), c.Verdict.Status, escape(printed(c.Verdict)))
+				fmt.Fprintf(&b, "| **%s** | | %s %s | %s | | | |\n", c.Record.ID, symbol(c.Verdict.Status), c.Verdict.Status, escape(c.Verdict.Show().Printed))
 			}
 			for _, part := range c.Parts {
 				v := part.Verdict
@@ -38,22 +38,14 @@ func (r *Report) Markdown(w io.Writer, base string) error {
 				if len(c.Record.Parts) > 0 {
 					name = "– " + escape(v.Part)
 				}
-				value := printed(v)
-				if v.Unverified {
-					value += " (unverified)"
-				}
-				got, interval := Measured(v)
-				if len(v.Seeds) > 0 {
-					interval = strings.TrimSpace(interval + " " + plural(len(v.Seeds), "seed"))
-				}
 				var links []string
 				for _, run := range part.Runs {
 					if l, ok := to(run + "/"); ok {
 						links = append(links, fmt.Sprintf("[%s](<%s>)", escape(run), l.Href))
 					}
 				}
-				fmt.Fprintf(&b, "| %s | %s | %s %s | %s | %s | %s | %s |\n", name, v.Kind, symbol(v.Status), v.Status, escape(value),
-					escape(strings.TrimSpace(got+" "+interval)), escape(v.Reason), strings.Join(links, ", "))
+				fmt.Fprintf(&b, "| %s | %s | %s %s | %s | %s | %s | %s |\n", name, v.Kind, symbol(v.Status), v.Status, escape(v.Show().Paper()),
+					escape(v.Show().WithSeeds()), escape(v.Reason), strings.Join(links, ", "))
 			}
 		}
 	}
@@ -61,7 +53,7 @@ func (r *Report) Markdown(w io.Writer, base string) error {
 	if odd := r.inconsistencies(); len(odd) > 0 {
 		b.WriteString("| claim | printed | found instead | status | what disagrees |\n|---|---|---|---|---|\n")
 		for _, i := range odd {
-			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", escape(strings.TrimSpace(i.Claim.Record.ID+" "+i.Part.Verdict.Part)), escape(printed(i.Part.Verdict)), escape(i.Other),
+			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", escape(strings.TrimSpace(i.Claim.Record.ID+" "+i.Part.Verdict.Part)), escape(i.Part.Verdict.Show().Printed), escape(i.Other),
 				i.Part.Verdict.Status, escape(i.Text))
 		}
 	} else {

@@ -28,7 +28,7 @@ var (
 )
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"symbol": symbol, "add": func(a, b int) int { return a + b }, "class": class, "seeds": seeds, "number": number, "printed": printed, "kind": explain, "plural": plural, "again": again,
+	"symbol": symbol, "add": func(a, b int) int { return a + b }, "class": class, "seeds": seeds, "number": number, "kind": explain, "plural": plural, "again": again,
 	"paperName": func(p Paper) string {
 		if p.Title != "" {
 			return p.Title
@@ -119,8 +119,9 @@ func (c card) Decided() string {
 
 type row struct {
 	Part
-	Name, Printed, Measured, Interval string
-	Chart                             *chart
+	verdict.Shown
+	Name  string
+	Chart *chart
 	// Arithmetic names the check that needs no run.
 	Arithmetic string
 	Links      []runLink
@@ -144,7 +145,7 @@ type machineView struct {
 }
 
 // files of a run folder that a page links to.
-var runFiles = []string{evidence.ResultFile, evidence.GenotypeFile, evidence.MetricsFile, evidence.AlphasFile, evidence.EventsFile, evidence.RunFile}
+var runFiles = []string{evidence.ConfigFile, evidence.ResultFile, evidence.GenotypeFile, evidence.NetworkFile, evidence.MetricsFile, evidence.TablesFile, evidence.EventsFile, evidence.RunFile}
 
 // HTML writes the page; its links start at the folder base, where the page will lie.
 func (r *Report) HTML(w io.Writer, base string) error {
@@ -171,7 +172,7 @@ func (r *Report) HTML(w io.Writer, base string) error {
 		}
 	}
 	for _, i := range r.inconsistencies() {
-		p.Odd = append(p.Odd, oddRow{i, printed(i.Part.Verdict)})
+		p.Odd = append(p.Odd, oddRow{i, i.Part.Verdict.Show().Printed})
 	}
 	for _, paper := range r.Papers {
 		g := group{Paper: paper, Figures: views(paper.Figures, to), Counts: bars((&Report{Papers: []Paper{paper}}).counts(), len(paper.Claims))}
@@ -214,8 +215,7 @@ func allKinds(c Claim) []string {
 func cardOf(c Claim, to linker) card {
 	out := card{Claim: c, AllKinds: strings.Join(allKinds(c), " ")}
 	for i, p := range c.Parts {
-		w := row{Part: p, Name: p.Verdict.Part, Printed: printed(p.Verdict), Chart: draw(fmt.Sprintf("chart-%s-%d", c.Record.ID, i), p)}
-		w.Measured, w.Interval = Measured(p.Verdict)
+		w := row{Part: p, Shown: p.Verdict.Show(), Name: p.Verdict.Part, Chart: draw(fmt.Sprintf("chart-%s-%d", c.Record.ID, i), p)}
 		if m := p.Record.Measure; m != nil && m.Check != "" && len(p.Verdict.Checks) > 0 {
 			w.Arithmetic = m.Check
 		}

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gonas/gonas/nas/profile"
 	"github.com/gonas/gonas/repro"
 	"github.com/gonas/gonas/repro/claims"
 	"github.com/gonas/gonas/repro/evidence"
@@ -26,7 +27,7 @@ const PageFile = "report.html"
 
 // Report is an evidence folder, read.
 type Report struct {
-	Profile claims.Profile
+	Profile profile.Name
 	// Papers hold every claim of the records once.
 	Papers []Paper
 	// Machines are the distinct sets of versions and devices that the run.json files name.
@@ -64,10 +65,6 @@ type Part struct {
 	// Runs are the folders of the runs that it rests on, below the evidence folder, with slashes. Only existing ones.
 	Runs []string
 }
-
-// statuses in the order in which they are listed.
-var statuses = []verdict.Status{verdict.Reproduced, verdict.Consistent, verdict.NotReproduced, verdict.PublishedInconsistently,
-	verdict.Inconclusive, verdict.Underspecified, verdict.Stale, verdict.NotRun}
 
 var kinds = []claims.Kind{claims.Exact, claims.Golden, claims.Order, claims.Rank, claims.Trend, claims.Level, claims.Cost}
 
@@ -115,10 +112,10 @@ func Load(dir string) (*Report, error) {
 
 // index checks what the page relies on.
 func index(recorded evidence.Verdicts) (map[string]verdict.Verdict, error) {
-	if !slices.Contains(claims.Profiles, recorded.Profile) {
-		return nil, fmt.Errorf("profile: expected one of %v, got %q", claims.Profiles, recorded.Profile)
+	if err := profile.Check(recorded.Profile); err != nil {
+		return nil, err
 	}
-	byID := map[string]verdict.Verdict{}
+	byID, statuses := map[string]verdict.Verdict{}, verdict.Statuses()
 	for _, v := range recorded.Verdicts {
 		if _, ok := byID[v.Claim]; ok {
 			return nil, fmt.Errorf("claim %q: expected once, found twice", v.Claim)
@@ -202,19 +199,24 @@ func (r *Report) undecided(c claims.Claim, a claims.Part) verdict.Verdict {
 // runs finds the run folders that a measurement was taken from: of the claim's runs those of its seeds, of the runs it is
 // compared with the same, or all where they have seeds of their own.
 func (r *Report) runs(m *claims.Measure, v verdict.Verdict) []string {
-	if m == nil || m.Quantity == "" || len(v.Seeds) == 0 {
+	if len(v.Seeds) == 0 {
 		return nil
 	}
-	kind := extract.RunKind(m.Quantity)
 	var out []string
-	for _, label := range []string{m.Of, m.Than} {
-		switch {
-		case label == "":
-		case label == m.Than && v.Kind != claims.Order:
-			out = append(out, glob(r.dir, kind, label+"-seed*")...)
-		default:
+	for i, side := range m.Sides() {
+		kind := extract.RunKind(side.Quantity)
+		patterns := []string{side.Label + "-seed*"}
+		if i == 0 || v.Kind == claims.Order {
+			patterns = nil
 			for _, seed := range v.Seeds {
-				out = append(out, glob(r.dir, kind, fmt.Sprintf("%s-seed%d", label, seed))...)
+				patterns = append(patterns, fmt.Sprintf("%s-seed%d", side.Label, seed))
+			}
+		}
+		for _, pattern := range patterns {
+			for _, run := range glob(r.dir, kind, pattern) {
+				if !slices.Contains(out, run) { // both sides may be of the same runs
+					out = append(out, run)
+				}
 			}
 		}
 	}
@@ -290,7 +292,7 @@ type count struct {
 // counts lists the statuses that occur.
 func (r *Report) counts() []count {
 	var out []count
-	for _, s := range statuses {
+	for _, s := range verdict.Statuses() {
 		n := count{Status: s}
 		for _, c := range r.claims() {
 			if c.Verdict.Status == s {
@@ -311,14 +313,7 @@ func (r *Report) counts() []count {
 
 // Summary is the line with the counts.
 func (r *Report) Summary() string {
-	all := r.claims()
-	var words []string
-	for _, n := range r.counts() {
-		if n.Claims > 0 {
-			words = append(words, fmt.Sprintf("%d %s", n.Claims, n.Status))
-		}
-	}
-	return fmt.Sprintf("%s of %s at profile %s: %s.", plural(len(all), "claim"), plural(len(r.Papers), "paper"), r.Profile, strings.Join(words, ", "))
+	return fmt.Sprintf("%s of %s at profile %s: %s.", plural(len(r.claims()), "claim"), plural(len(r.Papers), "paper"), r.Profile, verdict.Tally(r.Verdicts()))
 }
 
 func plural(n int, word string) string {
@@ -326,47 +321,6 @@ func plural(n int, word string) string {
 		return "1 " + word
 	}
 	return fmt.Sprintf("%d %ss", n, word)
-}
-
-// printed is the value as the paper prints it.
-func printed(v verdict.Verdict) string {
-	switch {
-	case v.Printed == "" && v.Derived:
-		return "derived"
-	case v.Printed == "":
-		return "–"
-	}
-	return withUnit(v.Printed, v.Unit)
-}
-
-// Measured is the value with its interval, or what the arithmetic gave.
-func Measured(v verdict.Verdict) (value, interval string) {
-	switch {
-	case v.Measured != nil:
-		value = withUnit(fmt.Sprintf("%.4g", *v.Measured), v.Unit)
-		if v.Kind == claims.Order {
-			value = "difference " + value
-		}
-		if v.Interval != nil {
-			interval = fmt.Sprintf("[%.4g, %.4g]", v.Interval.Low, v.Interval.High)
-		}
-	case len(v.Checks) == 1:
-		value = withUnit(number(v.Checks[0].Got), v.Unit)
-	case len(v.Checks) > 1:
-		value = fmt.Sprintf("%d values", len(v.Checks))
-	default:
-		value = "–"
-	}
-	return value, interval
-}
-
-func number(x float64) string { return fmt.Sprintf("%.7g", x) }
-
-func withUnit(text, unit string) string {
-	if unit == "" {
-		return text
-	}
-	return text + " " + unit
 }
 
 // inconsistency is one value that is published inconsistently.
@@ -392,7 +346,7 @@ func (r *Report) inconsistencies() []inconsistency {
 				continue
 			}
 			if len(p.Verdict.Checks) > 0 {
-				i.Other, _ = Measured(p.Verdict)
+				i.Other = p.Verdict.Show().Measured
 			}
 			out = append(out, i)
 		}

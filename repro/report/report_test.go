@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gonas/gonas/nas/profile"
 	"github.com/gonas/gonas/repro/claims"
 	"github.com/gonas/gonas/repro/evidence"
 	"github.com/gonas/gonas/repro/stats"
@@ -31,25 +32,25 @@ func number64(x float64) *float64 { return &x }
 func folder(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "with space #1")
-	weights := verdict.Verdict{Claim: "fd-weights", Paper: "fairdarts", Kind: claims.Trend, Status: verdict.Inconclusive, Profile: claims.Quick, Seeds: []uint64{0, 1, 2},
+	weights := verdict.Verdict{Claim: "fd-weights", Paper: "fairdarts", Kind: claims.Trend, Status: verdict.Inconclusive, Profile: profile.Quick, Seeds: []uint64{0, 1, 2},
 		Values: []float64{0.58, 0.53, 0.57}, Measured: number64(0.56), Interval: &stats.Interval{Low: 0.49, High: 0.63}, Confidence: "high", Reason: "the interval holds 0.5"}
 	c, err := claims.Get("fd-weights")
 	require.NoError(t, err)
-	weights.Printed, weights.Rule = c.Printed, c.Accept[claims.Quick].Says
+	weights.Printed, weights.Rule = c.Printed, c.Accept[profile.Quick].Says
 	c, err = claims.Get("fd-x-parse")
 	require.NoError(t, err)
-	parse := verdict.Verdict{Claim: c.ID, Paper: c.Paper, Derived: true, Kind: c.Kind, Status: verdict.Reproduced, Profile: claims.Quick, Confidence: c.Confidence,
+	parse := verdict.Verdict{Claim: c.ID, Paper: c.Paper, Derived: true, Kind: c.Kind, Status: verdict.Reproduced, Profile: profile.Quick, Confidence: c.Confidence,
 		Checks: []verdict.Check{{Name: "cells that differ", Got: 0, Want: "0"}}, Rule: c.Accept[claims.Any].Says, Reason: "cells that differ is 0"}
-	means := verdict.Verdict{Claim: "fd-means", Paper: "fairdarts", Kind: claims.Exact, Status: verdict.PublishedInconsistently, Profile: claims.Quick, Confidence: "high",
+	means := verdict.Verdict{Claim: "fd-means", Paper: "fairdarts", Kind: claims.Exact, Status: verdict.PublishedInconsistently, Profile: profile.Quick, Confidence: "high",
 		Printed: "457.85M / 3.32M", Reason: "multiply-adds: 457.86", Parts: []verdict.Verdict{
 			{Claim: "fd-means", Part: "multiply-adds", Kind: claims.Exact, Status: verdict.PublishedInconsistently, Printed: "457.85", Unit: "M", Reason: "the mean is 457.857",
 				Checks: []verdict.Check{{Name: "mean", Got: 457.857, Want: "457.85"}}},
 			{Claim: "fd-means", Part: "no longer there", Kind: claims.Exact, Status: verdict.Reproduced, Printed: "1", Reason: "it was"},
 		}}
-	coco := verdict.Verdict{Claim: "fd-coco", Paper: "fairdarts", Kind: claims.Level, Status: verdict.NotRun, Profile: claims.Quick, Printed: "31.9", Unit: "%", Confidence: "medium", Unverified: true, Reason: hostile}
+	coco := verdict.Verdict{Claim: "fd-coco", Paper: "fairdarts", Kind: claims.Level, Status: verdict.NotRun, Profile: profile.Quick, Printed: "31.9", Unit: "%", Confidence: "medium", Unverified: true, Reason: hostile}
 	gone := verdict.Verdict{Claim: "fd-gone", Kind: claims.Exact, Status: verdict.Reproduced}
-	require.NoError(t, evidence.WriteVerdicts(dir, evidence.Verdicts{Profile: claims.Quick, Verdicts: []verdict.Verdict{weights, parse, means, coco, gone}}))
-	run := evidence.Run{Version: "v9", GitHash: "abc", GoMLX: "v0", Device: "cpu", Profile: claims.Quick, Seeds: []uint64{0, 1, 2}, Args: []string{"repro", "run", "<b>"},
+	require.NoError(t, evidence.WriteVerdicts(dir, evidence.Verdicts{Profile: profile.Quick, Verdicts: []verdict.Verdict{weights, parse, means, coco, gone}}))
+	run := evidence.Run{Version: "v9", GitHash: "abc", GoMLX: "v0", Device: "cpu", Profile: profile.Quick, Seeds: []uint64{0, 1, 2}, Args: []string{"repro", "run", "<b>"},
 		Data: map[string]string{"test.bin": "12ab"}, Start: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), PeakMemory: 1 << 29}
 	run.End = run.Start.Add(90 * time.Second)
 	require.NoError(t, evidence.WriteRun(dir, run))
@@ -127,7 +128,7 @@ func TestCounts(t *testing.T) {
 	}
 	assert.Equal(t, want, values)
 	assert.Contains(t, r.Summary(), fmt.Sprintf("%d claims of ", total))
-	assert.Contains(t, r.Summary(), fmt.Sprintf("at profile quick: 1 reproduced, 1 published inconsistently, 1 inconclusive, %d not run.", total-3))
+	assert.Contains(t, r.Summary(), fmt.Sprintf("at profile quick: 1 reproduced, 1 inconclusive, %d not run, 1 published inconsistently.", total-3))
 	page := render(t, r, dir)
 	assert.Contains(t, page, html.EscapeString(r.Summary()))
 	assert.Contains(t, page, "A reduced profile never reproduces")
@@ -204,6 +205,19 @@ func TestLinksAreRelativeAndExist(t *testing.T) {
 	assert.Equal(t, []string{"search/fairdarts-seed0", "search/fairdarts-seed1", "search/fairdarts-seed2"}, find(t, r, "fd-weights").Parts[0].Runs)
 }
 
+// A baseline has seeds of its own, and may be another quantity of the same runs.
+func TestRunsOfBothSides(t *testing.T) {
+	r := load(t, folder(t))
+	seeds := []uint64{1, 2}
+	of := claims.Measure{Quantity: "skips", Of: "darts", Than: "fairdarts"}
+	assert.Equal(t, []string{"search/fairdarts-seed1", "search/fairdarts-seed2"}, r.runs(&of, verdict.Verdict{Kind: claims.Order, Seeds: seeds}), "darts has the seed 0 alone")
+	assert.Equal(t, []string{"search/fairdarts-seed0", "search/fairdarts-seed1", "search/fairdarts-seed2", "search/fairdarts-seed9"}, r.runs(&of, verdict.Verdict{Kind: claims.Rank, Seeds: seeds}))
+	of = claims.Measure{Quantity: "skips", Of: "fairdarts", Than: "fairdarts", ThanQuantity: "skip_share"}
+	assert.Equal(t, []string{"search/fairdarts-seed1", "search/fairdarts-seed2"}, r.runs(&of, verdict.Verdict{Kind: claims.Order, Seeds: seeds}))
+	assert.Empty(t, r.runs(&of, verdict.Verdict{Kind: claims.Order}))
+	assert.Empty(t, r.runs(nil, verdict.Verdict{Seeds: seeds}))
+}
+
 func TestPageIsSelfContained(t *testing.T) {
 	dir := folder(t)
 	page := render(t, load(t, dir), dir)
@@ -228,7 +242,7 @@ func TestInconsistenciesShowBothNumbers(t *testing.T) {
 	list := r.inconsistencies()
 	i := slices.IndexFunc(list, func(i inconsistency) bool { return i.Claim.Record.ID == "fd-means" })
 	require.GreaterOrEqual(t, i, 0)
-	assert.Equal(t, "457.85 M", printed(list[i].Part.Verdict))
+	assert.Equal(t, "457.85 M", list[i].Part.Verdict.Show().Printed)
 	assert.Equal(t, "457.857 M", list[i].Other)
 	assert.Contains(t, list[i].Text, "457.86")
 	want := 0
@@ -299,17 +313,17 @@ func TestErrors(t *testing.T) {
 	assert.ErrorContains(t, err, "`gonas repro run --out "+dir+"` makes it")
 	good := verdict.Verdict{Claim: "fd-coco", Kind: claims.Level, Status: verdict.NotRun}
 	for want, v := range map[string]evidence.Verdicts{
-		"found twice": {Profile: claims.Quick, Verdicts: []verdict.Verdict{good, good}},
-		"profile: ":   {Profile: "huge", Verdicts: []verdict.Verdict{good}},
-		"status: ":    {Profile: claims.Quick, Verdicts: []verdict.Verdict{{Claim: "fd-coco", Kind: claims.Level, Status: "passed"}}},
-		"kind: ":      {Profile: claims.Quick, Verdicts: []verdict.Verdict{{Claim: "fd-coco", Kind: claims.Level, Status: verdict.NotRun, Parts: []verdict.Verdict{{Part: "a", Kind: "guess", Status: verdict.NotRun}}}}},
+		"found twice": {Profile: profile.Quick, Verdicts: []verdict.Verdict{good, good}},
+		`profile "huge": expected one of smoke, quick, gpu, day, paper`: {Profile: "huge", Verdicts: []verdict.Verdict{good}},
+		"status: ": {Profile: profile.Quick, Verdicts: []verdict.Verdict{{Claim: "fd-coco", Kind: claims.Level, Status: "passed"}}},
+		"kind: ":   {Profile: profile.Quick, Verdicts: []verdict.Verdict{{Claim: "fd-coco", Kind: claims.Level, Status: verdict.NotRun, Parts: []verdict.Verdict{{Part: "a", Kind: "guess", Status: verdict.NotRun}}}}},
 	} {
 		require.NoError(t, evidence.WriteVerdicts(dir, v))
 		_, err := Load(dir)
 		require.ErrorContains(t, err, want)
 		assert.ErrorContains(t, err, evidence.VerdictsFile)
 	}
-	require.NoError(t, evidence.WriteVerdicts(dir, evidence.Verdicts{Profile: claims.Quick}))
+	require.NoError(t, evidence.WriteVerdicts(dir, evidence.Verdicts{Profile: profile.Quick}))
 	assert.Contains(t, render(t, load(t, dir), dir), "has no run.json")
 }
 

@@ -3,8 +3,6 @@
 package runfolder
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,81 +14,9 @@ import (
 
 	"github.com/gonas/gonas/backend"
 	"github.com/gonas/gonas/datasets"
-	"github.com/gonas/gonas/nas"
-	"github.com/gonas/gonas/nas/arch"
-	"github.com/gonas/gonas/nas/search"
-	"github.com/gonas/gonas/repro/claims"
+	"github.com/gonas/gonas/nas/run"
 	"github.com/gonas/gonas/repro/evidence"
 )
-
-// ConfigFile holds all that a run needs to go on. It is written before anything else.
-const ConfigFile = "config.json"
-
-// The commands that make run folders.
-const (
-	Search = "search"
-	Train  = "train"
-)
-
-// Config is the contents of config.json.
-type Config struct {
-	// Command is the one that made the folder.
-	Command string `json:"command"`
-	Method  string `json:"method,omitempty"`
-	Space   string `json:"space,omitempty"`
-	// Name and Genotype, or Network, are what a training trains.
-	Name     string         `json:"name,omitempty"`
-	Genotype *arch.Genotype `json:"genotype,omitempty"`
-	Network  *arch.Network  `json:"network,omitempty"`
-	Profile  string         `json:"profile"`
-	// Note says how the profile departs from the paper.
-	Note string `json:"note"`
-	Data Data   `json:"data"`
-	// Config is the method's own, or the training's recipe.
-	Config json.RawMessage `json:"config"`
-}
-
-// Data names the images of a run.
-type Data struct {
-	Name string `json:"name"`
-	// Dir is the absolute path of the data folder, empty for embedded images.
-	Dir string `json:"dir,omitempty"`
-}
-
-// PickData is CIFAR-10 in a folder, or the embedded part of it where dir is empty.
-func PickData(dir string) (Data, error) {
-	if dir == "" {
-		return Data{Name: "embedded"}, nil
-	}
-	resolved, err := datasets.ResolveDir(dir)
-	return Data{"cifar10", resolved}, err
-}
-
-// CustomProfile is the name of a profile that was changed.
-const CustomProfile = "custom"
-
-// Changed tells whether a configuration is another experiment than its profile: seed and granularity don't make one.
-func Changed(method nas.Method, config nas.Config, profile string) (bool, error) {
-	base, err := method.Base(config)
-	if err != nil {
-		return false, err
-	}
-	plain, err := method.Config(profile)
-	if err != nil {
-		return false, err
-	}
-	plainBase, err := method.Base(plain)
-	if err != nil {
-		return false, err
-	}
-	plainBase.Seed, plainBase.Granularity = base.Seed, base.Granularity
-	a, err := json.Marshal(plain)
-	if err != nil {
-		return false, err
-	}
-	b, err := json.Marshal(config)
-	return !bytes.Equal(a, b), err
-}
 
 // Folder is a run folder that this process alone works on.
 type Folder struct {
@@ -129,27 +55,19 @@ func Temporary(name string) bool {
 	return strings.HasPrefix(name, ".") && strings.HasSuffix(name, ".tmp")
 }
 
-// WriteConfig writes config.json, lastingly.
-func (f *Folder) WriteConfig(c Config) error {
-	text, err := json.MarshalIndent(c, "", "  ")
-	if err != nil {
-		return fmt.Errorf("%s: %w", filepath.Join(f.Dir, ConfigFile), err)
-	}
-	return evidence.WriteFile(filepath.Join(f.Dir, ConfigFile), append(text, '\n'))
-}
-
 // modulePath is this project's.
 const modulePath = "github.com/gonas/gonas"
 
 // Describe is what run.json says at the start of a run on a backend and on these data files. Of the code it names the
 // versions that the Go command recorded.
-func Describe(b *backend.Backend, profile string, seed uint64, files []datasets.FileSum) evidence.Run {
-	run := evidence.Run{
+func Describe(b *backend.Backend, profile string, seed uint64, set datasets.Identity, files []datasets.FileSum) evidence.Run {
+	out := evidence.Run{
+		Set: set,
 		XLA: b.Info.PluginVersion, XLAFlags: os.Getenv("XLA_FLAGS"), Device: b.Info.Kind + ": " + strings.Join(b.Info.Devices, ", "),
-		Profile: claims.Profile(profile), Seeds: []uint64{seed}, Data: map[string]string{}, Args: os.Args[1:], Start: time.Now().UTC(),
+		Profile: profile, Seeds: []uint64{seed}, Data: map[string]string{}, Args: os.Args[1:], Start: time.Now().UTC(),
 	}
 	for _, file := range files {
-		run.Data[file.Name] = file.SHA256
+		out.Data[file.Name] = file.SHA256
 	}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, m := range append(info.Deps, &info.Main) {
@@ -159,64 +77,67 @@ func Describe(b *backend.Backend, profile string, seed uint64, files []datasets.
 			}
 			switch m.Path {
 			case modulePath:
-				run.Version = at.Version
+				out.Version = at.Version
 			case "github.com/gomlx/gomlx":
-				run.GoMLX = at.Version
+				out.GoMLX = at.Version
 			}
 		}
 	}
-	return run
+	return out
 }
 
 // Begin writes run.json. Where the folder has one of a run that was cut short, its start stays, and other data than it
 // had is an error.
-func (f *Folder) Begin(run evidence.Run) (evidence.Run, error) {
+func (f *Folder) Begin(now evidence.Run) (evidence.Run, error) {
 	earlier, err := evidence.ReadRun(f.Dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		return run, err
+		return now, err
 	default:
-		for name, sum := range run.Data {
+		for name, sum := range now.Data {
 			if was, ok := earlier.Data[name]; ok && was != sum {
-				return run, fmt.Errorf("%s: data: %s had SHA-256 %s when the run began, now it has %s", filepath.Join(f.Dir, evidence.RunFile), name, was, sum)
+				return now, fmt.Errorf("%s: data: %s had SHA-256 %s when the run began, now it has %s", filepath.Join(f.Dir, evidence.RunFile), name, was, sum)
 			}
 		}
-		run.Start, run.Args, run.PeakMemory = earlier.Start, earlier.Args, earlier.PeakMemory
+		now.Start, now.Args, now.PeakMemory = earlier.Start, earlier.Args, earlier.PeakMemory
 	}
-	return run, evidence.WriteRun(f.Dir, run)
+	return now, evidence.WriteRun(f.Dir, now)
 }
 
 // Finish writes run.json once more, with end and memory.
-func (f *Folder) Finish(run evidence.Run) error {
-	run.End = time.Now().UTC()
-	run.PeakMemory = max(run.PeakMemory, evidence.PeakMemory())
-	return evidence.WriteRun(f.Dir, run)
+func (f *Folder) Finish(record evidence.Run) error {
+	record.End = time.Now().UTC()
+	record.PeakMemory = max(record.PeakMemory, evidence.PeakMemory())
+	return evidence.WriteRun(f.Dir, record)
 }
 
-// Work does a run between its beginning and its end. do gets the listener of the folder's log and returns what writes
-// the result; that comes last. Where do was interrupted the log says so, and the error is search.ErrInterrupted.
-func (f *Folder) Work(run evidence.Run, do func(log search.Listener) (save func() error, err error)) (err error) {
-	run, err = f.Begin(run)
-	if err != nil {
-		return err
+// Work does a run of a specification between its beginning and its end: config.json and run.json first, the log as it goes,
+// the result last. do gets the options with the folder and the listener of its log. Where do was interrupted the log says
+// so, and the error is run.ErrInterrupted.
+func (f *Folder) Work(c evidence.Config, record evidence.Run, do func(run.Options) (*run.Result, error)) (result *run.Result, err error) {
+	if err := evidence.WriteConfig(f.Dir, c); err != nil {
+		return nil, err
+	}
+	if record, err = f.Begin(record); err != nil {
+		return nil, err
 	}
 	events, err := evidence.OpenEvents(f.Dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, events.Close()) }()
-	save, err := do(events.Listener(1))
-	if errors.Is(err, search.ErrInterrupted) {
+	result, err = do(run.Options{Dir: f.Dir, Listeners: []run.Listener{events.Listener(1)}})
+	if errors.Is(err, run.ErrInterrupted) {
 		if logErr := events.Append("interrupted", nil); logErr != nil {
-			return logErr
+			return nil, logErr
 		}
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := f.Finish(run); err != nil {
-		return err
+	if err := f.Finish(record); err != nil {
+		return nil, err
 	}
-	return save()
+	return result, evidence.WriteResult(f.Dir, *result)
 }

@@ -1,6 +1,7 @@
 package runfolder
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -11,8 +12,8 @@ import (
 
 	"github.com/gonas/gonas/backend"
 	"github.com/gonas/gonas/datasets"
-	"github.com/gonas/gonas/nas"
-	"github.com/gonas/gonas/nas/search"
+	"github.com/gonas/gonas/nas/profile"
+	"github.com/gonas/gonas/nas/run"
 	"github.com/gonas/gonas/repro/evidence"
 )
 
@@ -34,51 +35,62 @@ func TestLockIsForOne(t *testing.T) {
 	assert.ErrorIs(t, err, os.ErrNotExist)
 }
 
-// TestWorkWritesTheResultLast, and not at all where the run failed.
+// TestWorkWritesTheResultLast, and not at all where the run failed; what is run is there before anything else.
 func TestWorkWritesTheResultLast(t *testing.T) {
 	f := &Folder{Dir: t.TempDir()}
-	run := Describe(&backend.Backend{}, nas.Smoke, 3, []datasets.FileSum{{Name: "a.bin", SHA256: "1"}})
+	set := datasets.Identity{Name: "embedded", Train: 4, Test: 2, SHA256: "3"}
+	record := Describe(&backend.Backend{}, profile.Smoke, 3, set, []datasets.FileSum{{Name: "a.bin", SHA256: "1"}})
+	config := evidence.Config{Spec: run.Spec{Command: run.Search, Method: "m", Seed: 3, Data: set, Config: json.RawMessage(`{}`)}, Note: "reduced"}
 	broken := errors.New("broken")
-	for _, failure := range []error{broken, search.ErrInterrupted} {
-		err := f.Work(run, func(search.Listener) (func() error, error) { return nil, failure })
+	for _, failure := range []error{broken, run.ErrInterrupted} {
+		_, err := f.Work(config, record, func(run.Options) (*run.Result, error) {
+			c, err := evidence.ReadConfig(f.Dir)
+			require.NoError(t, err)
+			assert.Equal(t, config.Note, c.Note)
+			return nil, failure
+		})
 		require.ErrorIs(t, err, failure)
 		was, err := evidence.ReadRun(f.Dir)
 		require.NoError(t, err)
 		assert.Zero(t, was.End)
+		assert.NoFileExists(t, filepath.Join(f.Dir, evidence.ResultFile))
 	}
-	saved := false
-	require.NoError(t, f.Work(run, func(log search.Listener) (func() error, error) {
-		log(search.Event{Kind: search.EventStart})
-		return func() error {
-			was, err := evidence.ReadRun(f.Dir)
-			require.NoError(t, err)
-			assert.NotZero(t, was.End)
-			assert.Equal(t, []uint64{3}, was.Seeds)
-			assert.Equal(t, map[string]string{"a.bin": "1"}, was.Data)
-			saved = true
-			return nil
-		}, nil
-	}))
-	assert.True(t, saved)
+	want := &run.Result{Spec: config.Spec}
+	got, err := f.Work(config, record, func(o run.Options) (*run.Result, error) {
+		assert.Equal(t, f.Dir, o.Dir)
+		o.Emit(run.Event{Kind: run.EventStart})
+		o.Emit(run.Event{Kind: run.EventStep, Step: 1})
+		return want, nil
+	})
+	require.NoError(t, err)
+	assert.Same(t, want, got)
+	was, err := evidence.ReadRun(f.Dir)
+	require.NoError(t, err)
+	assert.NotZero(t, was.End)
+	assert.Equal(t, []uint64{3}, was.Seeds)
+	assert.Equal(t, map[string]string{"a.bin": "1"}, was.Data)
+	assert.Equal(t, set, was.Set)
+	_, err = evidence.ReadResult(f.Dir)
+	require.NoError(t, err)
 	events, err := evidence.ReadEvents(f.Dir)
 	require.NoError(t, err)
-	require.Len(t, events, 2)
-	assert.Equal(t, []string{"interrupted", search.EventStart}, []string{events[0].Kind, events[1].Kind})
+	var kinds []string
+	for _, e := range events {
+		kinds = append(kinds, e.Kind)
+	}
+	assert.Equal(t, []string{"interrupted", run.EventStart, run.EventStep}, kinds)
 }
 
-func TestChanged(t *testing.T) {
-	for _, m := range nas.Methods() {
-		c, err := m.Config(nas.Smoke)
-		require.NoError(t, err)
-		base, err := m.Base(c)
-		require.NoError(t, err)
-		base.Seed, base.Granularity = 7, "cell"
-		changed, err := Changed(m, c, nas.Smoke)
-		require.NoError(t, err)
-		assert.False(t, changed, m.Name)
-		base.Epochs++
-		changed, err = Changed(m, c, nas.Smoke)
-		require.NoError(t, err)
-		assert.True(t, changed, m.Name)
-	}
+// TestBeginGoesOn: the start stays that of the first time, and other data are refused.
+func TestBeginGoesOn(t *testing.T) {
+	f := &Folder{Dir: t.TempDir()}
+	files := []datasets.FileSum{{Name: "a.bin", SHA256: "1"}}
+	first, err := f.Begin(Describe(&backend.Backend{}, profile.Smoke, 3, datasets.Identity{}, files))
+	require.NoError(t, err)
+	again, err := f.Begin(Describe(&backend.Backend{}, profile.Smoke, 3, datasets.Identity{}, files))
+	require.NoError(t, err)
+	assert.Equal(t, first.Start, again.Start)
+	files[0].SHA256 = "2"
+	_, err = f.Begin(Describe(&backend.Backend{}, profile.Smoke, 3, datasets.Identity{}, files))
+	assert.ErrorContains(t, err, "data: a.bin had SHA-256 1 when the run began, now it has 2")
 }

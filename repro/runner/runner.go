@@ -11,23 +11,22 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/nas"
-	"github.com/gonas/gonas/nas/arch"
-	"github.com/gonas/gonas/nas/darts"
 	"github.com/gonas/gonas/nas/engine"
-	"github.com/gonas/gonas/nas/fairdarts"
-	"github.com/gonas/gonas/nas/fairnas"
-	"github.com/gonas/gonas/nas/search"
+	"github.com/gonas/gonas/nas/method"
+	"github.com/gonas/gonas/nas/run"
 	"github.com/gonas/gonas/nas/train"
-	"github.com/gonas/gonas/nas/zoo"
 	"github.com/gonas/gonas/repro/claims"
 	"github.com/gonas/gonas/repro/evidence"
 	"github.com/gonas/gonas/repro/extract"
+	"github.com/gonas/gonas/repro/runfolder"
+	"github.com/gonas/gonas/repro/runs"
 )
 
 // Job is one run.
@@ -36,22 +35,26 @@ type Job struct {
 	Kind  string `json:"kind"`
 	Label string `json:"label"`
 	Seed  uint64 `json:"seed"`
-	// Done is true where the evidence folder has its result already.
+	// Done is true where the evidence folder has the result of this very run already.
 	Done bool `json:"done"`
+	// Stranger names what is different in another run that lies in its folder; the runner leaves it there and refuses.
+	Stranger []string `json:"stranger,omitempty"`
 	// Claims are those that need the run.
 	Claims []string `json:"claims"`
 	// Expected is about how long it takes on two cores, in seconds; 0 where it was not measured.
 	Expected float64 `json:"expected_s"`
 
 	dir string
-	run func(ctx context.Context, r *Runner, dir string, listen []search.Listener) error
 }
 
 // Runner runs the jobs of a profile.
 type Runner struct {
-	Engine      *engine.Engine
-	Train, Test *datasets.Images
-	Profile     string
+	Engine *engine.Engine
+	// Data are what the runs are on. [Runner.Jobs] takes those that the evidence folder names where it is nil.
+	Data *datasets.Set
+	// Record makes what run.json says at the start of runs of some seeds, as [runfolder.Describe] does.
+	Record  func(seeds ...uint64) evidence.Run
+	Profile string
 	// Seeds is the number of paired seeds, from 0.
 	Seeds int
 	// Granularity, where it is not empty, takes the place of the searches' own: a profile for a GPU compiles the network
@@ -65,62 +68,10 @@ type Runner struct {
 	// Claims are those to be decided: only the runs that they need are made, one run serving many. Nil takes all.
 	Claims []claims.Claim
 	// Started is called before each job that is not done, with its number from 1 of total; the listener it returns
-	// (nil for none) hears the job's events. With Parallel its calls do not
-	// overlap, but those of the listeners do.
-	Started func(n, total int, job Job) search.Listener
+	// (nil for none) hears the job's events. With Parallel its calls do not overlap, but those of the listeners do.
+	Started func(n, total int, job Job) run.Listener
 
 	starting sync.Mutex
-}
-
-// searchRun is a search by label.
-type searchRun struct {
-	label, method string
-	change        func(nas.Config)
-}
-
-// fair changes a configuration of FairDARTS.
-func fair(change func(*fairdarts.Config)) func(nas.Config) {
-	return func(c nas.Config) {
-		if f, ok := c.(*fairdarts.Config); ok {
-			change(f)
-		}
-	}
-}
-
-// searches are the searches that claims may be decided by: the methods, and the paper's controls beside them.
-var searches = []searchRun{
-	{extract.LabelDARTS, darts.Name, nil},
-	{extract.LabelFairDARTS, fairdarts.Name, nil},
-	{extract.LabelFairDARTSNo01, fairdarts.Name, fair(func(c *fairdarts.Config) { c.ZeroOneWeight = 0 })},
-	{extract.LabelFairDARTSWeight1, fairdarts.Name, fair(func(c *fairdarts.Config) { c.ZeroOneWeight = 1 })},
-	{extract.LabelFairDARTSL1, fairdarts.Name, fair(func(c *fairdarts.Config) { c.ZeroOneForm = fairdarts.L1 })},
-	{extract.LabelDARTSNoise, darts.Name, func(c nas.Config) {
-		if d, ok := c.(*darts.Config); ok {
-			d.SkipNoise = &search.NoiseConfig{Epochs: d.Epochs}
-		}
-	}},
-	{extract.LabelFairNAS, fairnas.Name, ranked(search.Strict)},
-	{extract.LabelFairNASUniform, fairnas.Name, ranked(search.Uniform)},
-	{extract.LabelFairNASExpectation, fairnas.Name, ranked(search.Expectation)},
-}
-
-// ranked makes FairNAS's configuration one that ranks NAS-Bench-Macro under a way of sampling.
-func ranked(sampling string) func(nas.Config) {
-	return func(c nas.Config) {
-		if f, ok := c.(*fairnas.Config); ok {
-			nas.RankOnly(f)
-			f.Sampling, f.TrainedOnly = sampling, sampling != search.Strict
-		}
-	}
-}
-
-// expected are seconds a search of a method, or a training, on two cores without a GPU, compiling left out: measured in
-// November 2026, for the paper's protocol computed from a step's time.
-var expected = map[string]map[string]float64{
-	nas.Smoke: {darts.Name: 1, fairdarts.Name: 1, fairnas.Name: 2, "train": 1},
-	nas.Quick: {darts.Name: 20, fairdarts.Name: 20, fairnas.Name: 35, "train": 7},
-	nas.Day:   {darts.Name: 2000 * 1.05, fairdarts.Name: 2000 * 1.05},
-	nas.Full:  {darts.Name: 50 * 390 * 4.4, fairdarts.Name: 50 * 390 * 4.4, "train": 600 * 520 * 9},
 }
 
 // need is a run that a claim is decided by.
@@ -143,18 +94,14 @@ func (r *Runner) needs() (map[need][]string, error) {
 	}
 	for _, c := range list {
 		for _, part := range c.Assertions() {
-			if _, ok := part.Rule(claims.Profile(r.Profile)); !ok || part.Measure == nil || part.Measure.Quantity == "" {
+			if _, ok := part.Rule(r.Profile); !ok {
 				continue
 			}
-			kind := extract.RunKind(part.Measure.Quantity)
-			for _, label := range []string{part.Measure.Of, part.Measure.Than} {
-				if label == "" {
-					continue
-				}
-				label = extract.RunLabel(label)
-				add(need{kind, label}, c.ID)
-				if kind == "train" && isSearch(label) {
-					add(need{"search", label}, c.ID)
+			for _, side := range part.Measure.Sides() {
+				kind := extract.RunKind(side.Quantity)
+				add(need{kind, side.Label}, c.ID)
+				if kind == run.Train && runs.IsSearch(side.Label) {
+					add(need{run.Search, side.Label}, c.ID)
 				}
 			}
 		}
@@ -162,64 +109,167 @@ func (r *Runner) needs() (map[need][]string, error) {
 	return out, nil
 }
 
-func isSearch(label string) bool {
-	return slices.ContainsFunc(searches, func(s searchRun) bool { return s.label == label })
+// searches are the labels of all searches, methods in the order of the registry.
+func searches() []string {
+	var out []string
+	for _, m := range nas.Methods() {
+		out = append(out, m.Name)
+		for _, v := range m.Variants {
+			out = append(out, m.Label(v.Label))
+		}
+	}
+	return out
 }
 
 // Jobs lists what the runner will do, in order: all searches, then the trainings.
 func (r *Runner) Jobs() ([]Job, error) {
+	data, err := r.data()
+	if err != nil {
+		return nil, err
+	}
+	return r.jobs(data)
+}
+
+// data are what the runs are on; nameless where that is not known yet.
+func (r *Runner) data() (datasets.Identity, error) {
+	if r.Data != nil {
+		return r.Data.Identity()
+	}
+	record, err := evidence.ReadRun(r.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return record.Set, err
+}
+
+func (r *Runner) jobs(data datasets.Identity) ([]Job, error) {
 	needs, err := r.needs()
 	if err != nil {
 		return nil, err
 	}
-	var trained []string
+	wanted := map[string][]string{run.Search: searches()}
 	for n := range needs {
 		switch {
-		case n.kind == "train":
-			trained = append(trained, n.label)
-		case !isSearch(n.label):
+		case n.kind == run.Train:
+			wanted[run.Train] = append(wanted[run.Train], n.label)
+		case !runs.IsSearch(n.label):
 			return nil, fmt.Errorf("claims %v: no search is called %q", needs[n], n.label)
 		}
 	}
-	slices.Sort(trained)
+	slices.Sort(wanted[run.Train])
 	var jobs []Job
-	for seed := range uint64(r.Seeds) {
-		for _, s := range searches {
-			if ids, ok := needs[need{"search", s.label}]; ok {
-				jobs = append(jobs, Job{Kind: "search", Label: s.label, Seed: seed, Claims: ids, Expected: expected[r.Profile][s.method], dir: extract.SearchDir(r.Dir, s.label, seed),
-					run: func(ctx context.Context, r *Runner, dir string, listen []search.Listener) error {
-						return r.search(ctx, dir, s.method, s.change, seed, listen)
-					}})
+	for _, kind := range []string{run.Search, run.Train} {
+		for seed := range uint64(r.Seeds) {
+			for _, label := range wanted[kind] {
+				ids, ok := needs[need{kind, label}]
+				if !ok {
+					continue
+				}
+				job := Job{Kind: kind, Label: label, Seed: seed, Claims: ids, Expected: runs.Seconds(kind, label, r.Profile), dir: runs.Dir(r.Dir, kind, label, seed)}
+				if data.Name != "" {
+					if err := r.look(&job, data); err != nil {
+						return nil, err
+					}
+				}
+				jobs = append(jobs, job)
 			}
-		}
-	}
-	for seed := range uint64(r.Seeds) {
-		for _, label := range trained {
-			jobs = append(jobs, Job{Kind: "train", Label: label, Seed: seed, Claims: needs[need{"train", label}], Expected: expected[r.Profile]["train"], dir: extract.TrainDir(r.Dir, label, seed),
-				run: func(ctx context.Context, r *Runner, dir string, listen []search.Listener) error {
-					return r.train(ctx, dir, label, seed, listen)
-				}})
-		}
-	}
-	for i := range jobs {
-		switch _, err := os.Stat(filepath.Join(jobs[i].dir, evidence.ResultFile)); {
-		case err == nil:
-			jobs[i].Done = true
-		case !errors.Is(err, fs.ErrNotExist):
-			return nil, err
 		}
 	}
 	return jobs, nil
 }
 
-// Run does the jobs that are not done.
+// found is what the search of a label and seed has found.
+func (r *Runner) found(job Job) func() (run.Result, error) {
+	return func() (run.Result, error) {
+		return evidence.ReadResult(runs.Dir(r.Dir, run.Search, job.Label, job.Seed))
+	}
+}
+
+// look finds out whether a job is done, or whether another run lies in its folder. Of a training whose search has not
+// finished yet, or which is not there and whose data are not either, neither can be known.
+func (r *Runner) look(job *Job, data datasets.Identity) error {
+	result, err := evidence.ReadResult(job.dir)
+	finished := err == nil
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	classes := 0
+	switch {
+	case r.Data != nil:
+		classes = r.Data.Train.Classes()
+	case result.Spec.Network != nil:
+		classes = result.Spec.Network.Classes
+	}
+	if job.Kind == run.Train && classes == 0 {
+		return nil
+	}
+	want, err := runs.Want(job.Kind, job.Label, r.Profile, job.Seed, data, classes, r.found(*job))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if finished {
+		job.Stranger, err = runs.Stranger(job.dir, result, want)
+		job.Done = err == nil && job.Stranger == nil
+		return err
+	}
+	begun, err := evidence.ReadConfig(job.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		job.Stranger, err = begun.Spec.Differences(want)
+	}
+	return err
+}
+
+// strangers is an error that names the jobs in whose folders another run lies.
+func strangers(jobs ...Job) error {
+	var lines []string
+	for _, job := range jobs {
+		if len(job.Stranger) > 0 {
+			lines = append(lines, fmt.Sprintf("%s holds another run; what differs, its value first: %s", job.dir, run.Differing(job.Stranger)))
+		}
+	}
+	if lines == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: move what is there away, or choose another folder with --out", strings.Join(lines, "\n"))
+}
+
+// Run does the jobs that are not done, and says in the evidence folder's run.json on what. Where another run lies in the
+// place of one of them it refuses before anything starts.
 func (r *Runner) Run(ctx context.Context) error {
-	jobs, err := r.Jobs()
+	data, err := r.Data.Identity()
+	if err != nil {
+		return err
+	}
+	jobs, err := r.jobs(data)
+	if err != nil {
+		return err
+	}
+	if err := strangers(jobs...); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(jobs, func(j Job) bool { return !j.Done }) {
+		return nil
+	}
+	if err := r.same(data); err != nil {
+		return err
+	}
+	folder := runfolder.Folder{Dir: r.Dir}
+	var seeds []uint64
+	for seed := range uint64(r.Seeds) {
+		seeds = append(seeds, seed)
+	}
+	record, err := folder.Begin(r.Record(seeds...))
 	if err != nil {
 		return err
 	}
 	// What a training trains, a search has found before.
-	for _, kind := range []string{"search", "train"} {
+	for _, kind := range []string{run.Search, run.Train} {
 		g, ctx := errgroup.WithContext(ctx)
 		g.SetLimit(max(r.Parallel, 1))
 		for i, job := range jobs {
@@ -229,9 +279,9 @@ func (r *Runner) Run(ctx context.Context) error {
 			g.Go(func() error {
 				// After an error or an interrupt no further run begins.
 				if ctx.Err() != nil {
-					return search.ErrInterrupted
+					return run.ErrInterrupted
 				}
-				if err := r.one(ctx, i+1, len(jobs), job); err != nil {
+				if err := r.one(ctx, i+1, len(jobs), job, data); err != nil {
 					return fmt.Errorf("%s %s, seed %d: %w", job.Kind, job.Label, job.Seed, err)
 				}
 				return nil
@@ -241,116 +291,78 @@ func (r *Runner) Run(ctx context.Context) error {
 			return err
 		}
 	}
+	return folder.Finish(record)
+}
+
+// same refuses an evidence folder of another profile or on other data: its runs would be strangers there.
+func (r *Runner) same(data datasets.Identity) error {
+	was, err := evidence.ReadRun(r.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	const do = "move it away, or choose another folder with --out"
+	switch at := filepath.Join(r.Dir, evidence.RunFile); {
+	case err != nil:
+		return err
+	case was.Profile != r.Profile:
+		return fmt.Errorf("%s: profile: the runs there are of %s, now %s is asked for: %s", at, was.Profile, r.Profile, do)
+	case was.Set != data:
+		return fmt.Errorf("%s: data_set: the runs there are on %s, SHA-256 %.12s, now there are %s, SHA-256 %.12s: %s", at, was.Set, was.Set.SHA256, data, data.SHA256, do)
+	}
 	return nil
 }
 
-func (r *Runner) one(ctx context.Context, n, total int, job Job) (err error) {
-	log, err := evidence.OpenEvents(job.dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, log.Close()) }()
-	listen := []search.Listener{log.Listener(0)}
-	if r.Started != nil {
-		r.starting.Lock()
-		l := r.Started(n, total, job)
-		r.starting.Unlock()
-		if l != nil {
-			listen = append(listen, l)
+// one does a job in its folder.
+func (r *Runner) one(ctx context.Context, n, total int, job Job, data datasets.Identity) error {
+	if job.Kind == run.Train {
+		// Now that its search has ended, it is known what the run is.
+		if err := r.look(&job, data); err != nil {
+			return err
+		}
+		if err := strangers(job); err != nil || job.Done {
+			return err
 		}
 	}
-	return job.run(ctx, r, job.dir, listen)
+	config, do, err := r.prepare(job, data)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(job.dir, 0o755); err != nil {
+		return err
+	}
+	folder, err := runfolder.Lock(job.dir)
+	if err != nil {
+		return err
+	}
+	defer folder.Unlock()
+	_, err = folder.Work(config, r.Record(job.Seed), func(o run.Options) (*run.Result, error) {
+		if r.Started != nil {
+			r.starting.Lock()
+			l := r.Started(n, total, job)
+			r.starting.Unlock()
+			if l != nil {
+				o.Listeners = append(o.Listeners, l)
+			}
+		}
+		return do(ctx, o)
+	})
+	return err
 }
 
-func (r *Runner) search(ctx context.Context, dir, name string, change func(nas.Config), seed uint64, listen []search.Listener) error {
-	method, err := nas.Lookup(name)
-	if err != nil {
-		return err
+// prepare says what a job's run is, and makes the function that does it.
+func (r *Runner) prepare(job Job, data datasets.Identity) (evidence.Config, func(context.Context, run.Options) (*run.Result, error), error) {
+	if job.Kind == run.Train {
+		c, network, config, err := runs.Train(job.Label, r.Profile, job.Seed, data, r.Data.Train.Classes(), r.found(job))
+		return config, func(ctx context.Context, o run.Options) (*run.Result, error) {
+			return train.Train(ctx, train.Env{Engine: r.Engine, Data: r.Data, Spec: config.Spec, Options: o}, network, c)
+		}, err
 	}
-	c, err := method.Config(r.Profile)
-	if err != nil {
-		return err
+	m, c, config, err := runs.Search(job.Label, r.Profile, job.Seed, data)
+	if err == nil && r.Granularity != "" {
+		c.Shared().Granularity = r.Granularity
+		config.Spec, config.Note, err = m.Spec(c, config.Variant, data)
 	}
-	base, err := method.Base(c)
-	if err != nil {
-		return err
-	}
-	base.Seed = seed
-	if r.Granularity != "" {
-		base.Granularity = r.Granularity
-	}
-	if change != nil {
-		change(c)
-	}
-	result, err := method.Search(ctx, r.Engine, r.Train, c, search.Options{Dir: dir, Listeners: listen})
-	if err != nil {
-		return err
-	}
-	return evidence.WriteResult(dir, *result)
-}
-
-// train trains what the search of a label and seed derived, a random architecture of two skips, or a network of the zoo.
-func (r *Runner) train(ctx context.Context, dir, label string, seed uint64, listen []search.Listener) error {
-	o := train.Options{Dir: dir, Listeners: listen}
-	if label != extract.LabelRandom && !isSearch(label) {
-		return r.trainPublished(ctx, label, seed, o)
-	}
-	g, name, err := r.architecture(label, seed)
-	if err != nil {
-		return err
-	}
-	c, err := nas.TrainConfig(r.Profile)
-	if err != nil {
-		return err
-	}
-	c.Seed, o.Name = seed, name
-	result, err := train.Train(ctx, r.Engine, r.Train, r.Test, g, c, o)
-	if err != nil {
-		return err
-	}
-	return evidence.WriteTrainResult(dir, *result)
-}
-
-// trainPublished trains a network of the zoo by the recipe of its kind.
-func (r *Runner) trainPublished(ctx context.Context, name string, seed uint64, o train.Options) error {
-	n, err := zoo.Get(name)
-	if err != nil {
-		return err
-	}
-	network := n.Network
-	c, err := nas.TrainNetworkConfig(r.Profile, &network)
-	if err != nil {
-		return err
-	}
-	c.Seed, o.Name = seed, name
-	network.Input[0], network.Input[1], network.Classes = c.Image, c.Image, r.Train.Classes
-	d, err := c.ImageData(r.Train, r.Test)
-	if err != nil {
-		return err
-	}
-	result, err := train.TrainNetwork(ctx, r.Engine, d, network, c, o)
-	if err != nil {
-		return err
-	}
-	return evidence.WriteTrainResult(o.Dir, *result)
-}
-
-// randomSkips is the number of skip connections of FairDARTS's random control.
-const randomSkips = 2
-
-func (r *Runner) architecture(label string, seed uint64) (arch.Genotype, string, error) {
-	if label == extract.LabelRandom {
-		c := darts.DefaultConfig()
-		return train.Random(seed, c.Primitives, randomSkips), fmt.Sprintf("random, %d skips, seed %d", randomSkips, seed), nil
-	}
-	found, err := evidence.ReadResult(extract.SearchDir(r.Dir, label, seed))
-	if err != nil {
-		return arch.Genotype{}, "", err
-	}
-	name := fmt.Sprintf("%s, seed %d", label, seed)
-	g, asFound := nas.Buildable(found)
-	if !asFound {
-		name += " (a cell had nothing above the threshold: two edges a node instead)"
-	}
-	return g, name, nil
+	return config, func(ctx context.Context, o run.Options) (*run.Result, error) {
+		return m.Search(ctx, method.Env{Engine: r.Engine, Train: r.Data.Train, Spec: config.Spec, Options: o}, c)
+	}, err
 }

@@ -119,6 +119,50 @@ func Equivalence(x []float64, target, margin float64) (p float64, err error) {
 	return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}.Survival(inside / (sd / math.Sqrt(n))), nil
 }
 
+// Signs is an exact two-sided sign test.
+type Signs struct {
+	// Above and Below are how many values lie above and below 0; those that are 0 say nothing.
+	Above, Below int
+	// P is the probability of signs as one-sided as these, or more, if either sign were as likely as the other.
+	P float64
+}
+
+// SignTest tests whether x lies about 0: counts and other numbers of which many are equal take it in the place of an
+// interval. It needs finite values.
+func SignTest(x []float64) (Signs, error) {
+	if err := check(x, 0.95); err != nil {
+		return Signs{}, fmt.Errorf("sign test: %w", err)
+	}
+	var s Signs
+	for _, v := range x {
+		switch {
+		case v > 0:
+			s.Above++
+		case v < 0:
+			s.Below++
+		}
+	}
+	s.P = signP(s.Above+s.Below, min(s.Above, s.Below))
+	return s, nil
+}
+
+// SignTestNeeds is the fewest values beside 0 of which the sign test can give a p below alpha.
+func SignTestNeeds(alpha float64) int {
+	n := 1
+	for signP(n, 0) >= alpha {
+		n++
+	}
+	return n
+}
+
+// signP is the two-sided p of n signs, of which fewer are of the rarer kind.
+func signP(n, fewer int) float64 {
+	if n == 0 {
+		return 1
+	}
+	return min(1, 2*distuv.Binomial{N: float64(n), P: 0.5}.CDF(float64(fewer)))
+}
+
 // Bootstrap is the percentile interval of statistic over samples of x drawn with replacement; the same seed gives the
 // same interval. It refuses fewer than MinBootstrap values.
 func Bootstrap(x []float64, statistic func([]float64) float64, level float64, samples int, seed uint64) (Interval, error) {

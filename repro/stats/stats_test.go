@@ -76,6 +76,44 @@ func TestEquivalenceAgainstScipy(t *testing.T) {
 	}
 }
 
+// The expected p are 2·(sum of the rarer signs' binomials)/2^n, by hand.
+func TestSignTest(t *testing.T) {
+	signs := func(above, below, zero int) (x []float64) {
+		for range above {
+			x = append(x, 2.5)
+		}
+		for range below {
+			x = append(x, -1)
+		}
+		return append(x, make([]float64, zero)...)
+	}
+	for _, c := range []struct {
+		above, below, zero int
+		p                  float64
+	}{
+		{0, 0, 0, 1},
+		{0, 0, 5, 1},
+		{1, 0, 0, 1},
+		{3, 0, 0, 0.25},
+		{0, 3, 0, 0.25},
+		{3, 0, 9, 0.25},
+		{3, 3, 0, 1},
+		{5, 0, 0, 0.0625},
+		{6, 0, 0, 0.03125},
+		{7, 1, 0, 0.0703125},
+		{8, 1, 2, 0.0390625},
+		{3, 9, 0, 0.14599609375},
+		{10, 2, 0, 0.03857421875},
+	} {
+		s, err := SignTest(signs(c.above, c.below, c.zero))
+		require.NoError(t, err)
+		assert.Equal(t, []int{c.above, c.below}, []int{s.Above, s.Below})
+		assert.InDelta(t, c.p, s.P, 1e-12, "%+v", c)
+	}
+	assert.Equal(t, 6, SignTestNeeds(0.05))
+	assert.Equal(t, 8, SignTestNeeds(0.01))
+}
+
 func TestBootstrap(t *testing.T) {
 	x := []float64{0.4, 1.1, -0.3, 0.9, 0.7, 0.2, 1.5, 0.6, 0.8, 0.1, 0.95, -0.05}
 	mean := func(x []float64) float64 { return stat.Mean(x, nil) }
@@ -114,6 +152,7 @@ func TestRefusals(t *testing.T) {
 		"NaN target":         func() error { _, err := Equivalence([]float64{1, 2}, math.NaN(), 1); return err },
 		"equivalence of one": func() error { _, err := Equivalence([]float64{1}, 1, 1); return err },
 		"bootstrap of three": func() error { _, err := Bootstrap([]float64{1, 2, 3}, mean, 0.95, 100, 1); return err },
+		"sign of NaN":        func() error { _, err := SignTest([]float64{1, math.NaN()}); return err },
 		"no samples":         func() error { _, err := Bootstrap(make([]float64, 10), mean, 0.95, 0, 1); return err },
 	} {
 		t.Run(name, func(t *testing.T) { assert.Error(t, f()) })

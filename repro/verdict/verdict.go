@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gonas/gonas/nas/profile"
 	"github.com/gonas/gonas/repro/claims"
 	"github.com/gonas/gonas/repro/stats"
 )
@@ -59,6 +60,10 @@ type Measured struct {
 	// it is compared with (order, and rank against a baseline).
 	Seeds []uint64
 	A, B  []float64
+	// Counts says that A and B are whole numbers of things, such as a cell's skip connections.
+	Counts bool
+	// OtherData names the data of the runs where they are not those of the published protocol.
+	OtherData string
 	// Checks are for exact and golden claims.
 	Checks []Check
 	// Missing says what was not found, if there is nothing to decide on.
@@ -126,8 +131,8 @@ func Decide(c claims.Claim, p claims.Profile, measured []Measured) (Verdict, err
 	if len(measured) != len(parts) {
 		return Verdict{}, fmt.Errorf("claim %s: expected %d measurements, got %d", c.ID, len(parts), len(measured))
 	}
-	if !slices.Contains(claims.Profiles, p) {
-		return Verdict{}, fmt.Errorf("claim %s: profile: expected one of %v, got %q", c.ID, claims.Profiles, p)
+	if err := profile.Check(p); err != nil {
+		return Verdict{}, fmt.Errorf("claim %s: %w", c.ID, err)
 	}
 	var judged []Verdict
 	for i, part := range parts {
@@ -168,7 +173,7 @@ func decidePart(c claims.Claim, a claims.Part, p claims.Profile, m Measured) Ver
 		}
 		return v
 	case len(m.A) == 0 && len(m.Checks) == 0:
-		v.Status, v.Reason, v.Rule = NotRun, "lacks "+m.Missing, rule.Says
+		v.Status, v.Reason, v.Rule = NotRun, join("lacks "+m.Missing, m.Note), rule.Says
 		return v
 	case a.Kind == claims.Rank && a.Measure != nil && a.Measure.Than != "" && rule.Bound == 0 && len(m.B) == 0:
 		// Without its baseline the correlation would be compared with 0.
@@ -185,13 +190,9 @@ func decidePart(c claims.Claim, a claims.Part, p claims.Profile, m Measured) Ver
 	if len(f.values) > 0 {
 		v.Values, v.Measured, v.Interval = f.values, &f.mean, f.interval
 	}
-	v.Status = settle(a.Kind, p, len(m.A), f.outcome)
-	if random(a.Kind) && len(m.A) < MinSeeds {
-		v.Reason += fmt.Sprintf("; %d of the %d seeds needed", len(m.A), MinSeeds)
-	}
-	if m.Note != "" {
-		v.Reason += "; " + m.Note
-	}
+	var why string
+	v.Status, why = settle(a.Kind, p, m, f.outcome)
+	v.Reason = join(v.Reason, why, m.Note)
 	if v.Status == NotReproduced && a.Inconsistent != "" {
 		v.Status, v.Reason = PublishedInconsistently, a.Inconsistent
 	}
@@ -202,21 +203,40 @@ func decidePart(c claims.Claim, a claims.Part, p claims.Profile, m Measured) Ver
 	return v
 }
 
-// settle turns an outcome into a status word. The two rules that no decider may bend are here: a reduced profile
-// reproduces nothing but exact and golden claims, and few seeds decide nothing about random quantities.
-func settle(k claims.Kind, p claims.Profile, seeds int, o outcome) Status {
-	if random(k) && seeds < MinSeeds {
-		return Inconclusive
+// join puts what is not empty side by side.
+func join(parts ...string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), "; ")
+}
+
+// settle turns an outcome into a status word, and says why where the word is weaker than the outcome. The rules that no
+// decider may bend are here: what depends on seeds is not decided by the profile smoke nor by few seeds, and a reduced
+// profile, or the published one on other data, reproduces nothing but exact and golden claims.
+func settle(k claims.Kind, p claims.Profile, m Measured, o outcome) (Status, string) {
+	if random(k) {
+		few, smoke := "", ""
+		if len(m.A) < MinSeeds {
+			few = fmt.Sprintf("%d of the %d seeds needed", len(m.A), MinSeeds)
+		}
+		if p == profile.Smoke {
+			smoke = "runs of the profile smoke are too short to decide anything"
+		}
+		if why := join(few, smoke); why != "" {
+			return Inconclusive, why
+		}
 	}
 	switch {
 	case o == disagrees:
-		return NotReproduced
+		return NotReproduced, ""
 	case o == unsure:
-		return Inconclusive
-	case p == claims.Paper || k == claims.Exact || k == claims.Golden:
-		return Reproduced
+		return Inconclusive, ""
+	case k == claims.Exact || k == claims.Golden:
+		return Reproduced, ""
+	case p == profile.Paper && m.OtherData != "":
+		return Consistent, fmt.Sprintf("the runs are on %s, not on the data of the published protocol", m.OtherData)
+	case p == profile.Paper:
+		return Reproduced, ""
 	}
-	return Consistent
+	return Consistent, ""
 }
 
 // random kinds depend on seeds.
@@ -292,28 +312,48 @@ func round(x float64, decimals int) float64 {
 // order asks whether A is above B on the same seeds.
 func order(_ claims.Rule, m Measured) finding {
 	d, _ := stats.Differences(m.A, m.B) // equal lengths were checked before
-	return against(d, 0, false, "the mean difference")
+	if m.Counts {
+		return signs(d)
+	}
+	return against(d, m, 0, false, "the mean difference")
+}
+
+// signs asks by the sign test whether differences of counts lie above 0: of counts many are equal, so that an interval of
+// their mean is narrow by chance.
+func signs(d []float64) finding {
+	f := finding{values: d, mean: mean(d)}
+	s, _ := stats.SignTest(d) // finite values were checked before
+	const alpha = 1 - Level
+	f.reason = fmt.Sprintf("of %d differences of counts %d are above 0 and %d below, sign test p %.2g", len(d), s.Above, s.Below, s.P)
+	switch need := stats.SignTestNeeds(alpha); {
+	case s.Above+s.Below < need:
+		f.reason += fmt.Sprintf(": it needs at least %d seeds that differ", need)
+	case s.P < alpha && s.Above > s.Below:
+		f.outcome = agrees
+	case s.P < alpha:
+		f.outcome = disagrees
+	}
+	return f
 }
 
 // rank asks whether the correlation is above the number that the rule states, or, where it states none, above the upper
 // end of the baseline's interval.
 func rank(r claims.Rule, m Measured) finding {
 	if len(m.B) == 0 || r.Bound != 0 {
-		return against(m.A, r.Bound, r.Below, "the rank correlation")
+		return against(m.A, m, r.Bound, r.Below, "the rank correlation")
 	}
-	base, err := stats.Mean(m.B, Level)
-	if err != nil {
-		f := summarise(m.A)
-		f.reason = "the baseline has too few seeds: " + err.Error()
-		return f
-	}
-	if len(m.B) < MinSeeds {
-		f := summarise(m.A)
+	f := summarise(m.A, m)
+	base := summarise(m.B, m)
+	switch {
+	case len(m.B) < MinSeeds:
 		f.reason = fmt.Sprintf("the baseline has %d of the %d seeds needed", len(m.B), MinSeeds)
 		return f
+	case base.reason != "":
+		f.reason = "the baseline: " + base.reason
+		return f
 	}
-	f := against(m.A, base.Interval.High, false, "the rank correlation")
-	if f.outcome == disagrees && f.interval.High >= base.Interval.Low {
+	f = against(m.A, m, base.interval.High, false, "the rank correlation")
+	if f.outcome == disagrees && f.interval.High >= base.interval.Low {
 		f.outcome = unsure
 		f.reason += ", but overlaps the baseline's interval"
 	}
@@ -321,12 +361,12 @@ func rank(r claims.Rule, m Measured) finding {
 }
 
 // trend asks whether a slope or a count lies on one side of a bound.
-func trend(r claims.Rule, m Measured) finding { return against(m.A, r.Bound, r.Below, "the mean") }
+func trend(r claims.Rule, m Measured) finding { return against(m.A, m, r.Bound, r.Below, "the mean") }
 
 // level asks whether a mean equals the printed value within a margin.
 func level(r claims.Rule, m Measured) finding {
-	f := summarise(m.A)
-	if f.interval == nil {
+	f := summarise(m.A, m)
+	if f.reason != "" {
 		return f
 	}
 	p, err := stats.Equivalence(m.A, r.Target, r.Margin)
@@ -347,26 +387,38 @@ func level(r claims.Rule, m Measured) finding {
 
 // cost is reported beside the paper's: hardware differs, so it is never asserted.
 func cost(_ claims.Rule, m Measured) finding {
-	f := summarise(m.A)
+	f := summarise(m.A, m)
 	f.reason = f.show() + " on this machine, reported and not asserted"
 	return f
 }
 
-// summarise gives mean and interval, undecided.
-func summarise(x []float64) finding {
+// summarise gives mean and interval of x, which was computed from m, undecided: its reason is empty where the interval can
+// decide something.
+func summarise(x []float64, m Measured) finding {
 	f := finding{values: x, mean: mean(x)}
-	if s, err := stats.Mean(x, Level); err == nil {
-		f.mean, f.interval = s.Mean, &s.Interval
+	s, err := stats.Mean(x, Level)
+	if err != nil {
+		f.reason = fmt.Sprintf("one value, %.4g, has no interval", f.mean)
 		return f
 	}
-	f.reason = fmt.Sprintf("one value, %.4g, has no interval", f.mean)
+	f.mean, f.interval = s.Mean, &s.Interval
+	largest := 0.0
+	for _, v := range slices.Concat(m.A, m.B) {
+		largest = math.Max(largest, math.Abs(v))
+	}
+	if s.Interval.High-s.Interval.Low <= rounding*largest {
+		f.reason = fmt.Sprintf("all %d values are %.4g: an interval without width says nothing of how much runs differ", len(x), f.mean)
+	}
 	return f
 }
 
-// against compares the interval of the mean of x with a bound.
-func against(x []float64, bound float64, below bool, name string) finding {
-	f := summarise(x)
-	if f.interval == nil {
+// rounding is how far equal numbers may lie apart after a subtraction, as a part of the largest.
+const rounding = 1e-12
+
+// against compares the interval of the mean of x, which was computed from m, with a bound.
+func against(x []float64, m Measured, bound float64, below bool, name string) finding {
+	f := summarise(x, m)
+	if f.reason != "" {
 		return f
 	}
 	above, under := f.interval.Low > bound, f.interval.High < bound

@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gonas/gonas/nas/profile"
 	"github.com/gonas/gonas/repro/claims"
 )
 
@@ -44,6 +46,8 @@ func TestDecide(t *testing.T) {
 		{"order below", claims.Order, none, Measured{Seeds: seeds, A: []float64{1, 1.5, 3.5}, B: []float64{3, 4, 5}}, NotReproduced, NotReproduced},
 		{"order, wide", claims.Order, none, Measured{Seeds: seeds, A: []float64{3, 1, 9}, B: []float64{1, 1.5, 3.5}}, Inconclusive, Inconclusive},
 		{"order, no difference", claims.Order, none, Measured{Seeds: seeds, A: ten, B: ten}, Inconclusive, Inconclusive},
+		{"order, equal differences", claims.Order, none, Measured{Seeds: seeds, A: []float64{0.3, 0.5, 0.7}, B: []float64{0.1, 0.3, 0.5}}, Inconclusive, Inconclusive},
+		{"order, three counts", claims.Order, none, Measured{Counts: true, Seeds: seeds, A: []float64{9, 8, 9}, B: []float64{1, 2, 1}}, Inconclusive, Inconclusive},
 		{"order, two seeds", claims.Order, none, Measured{Seeds: seeds[:2], A: []float64{30, 30.01}, B: []float64{1, 1}}, Inconclusive, Inconclusive},
 		{"order, one seed", claims.Order, none, Measured{Seeds: seeds[:1], A: []float64{30}, B: []float64{1}}, Inconclusive, Inconclusive},
 		{"order, a seed twice", claims.Order, none, Measured{Seeds: []uint64{1, 1, 2}, A: []float64{3, 4, 5}, B: []float64{1, 1.5, 3.5}}, Inconclusive, Inconclusive},
@@ -52,17 +56,21 @@ func TestDecide(t *testing.T) {
 		{"trend above", claims.Trend, claims.Rule{Bound: 9}, Measured{Seeds: seeds, A: ten}, Consistent, Reproduced},
 		{"trend not above", claims.Trend, claims.Rule{Bound: 11}, Measured{Seeds: seeds, A: ten}, NotReproduced, NotReproduced},
 		{"trend at the bound", claims.Trend, claims.Rule{Bound: 10}, Measured{Seeds: seeds, A: ten}, Inconclusive, Inconclusive},
+		{"trend, equal values", claims.Trend, claims.Rule{Bound: 9}, Measured{Seeds: seeds, A: []float64{10.1, 10.1, 10.1}}, Inconclusive, Inconclusive},
 		{"trend below", claims.Trend, claims.Rule{Bound: 11, Below: true}, Measured{Seeds: seeds, A: ten}, Consistent, Reproduced},
 		{"trend not below", claims.Trend, claims.Rule{Bound: 9, Below: true}, Measured{Seeds: seeds, A: ten}, NotReproduced, NotReproduced},
 		{"rank above a number", claims.Rank, claims.Rule{Bound: 0.5}, Measured{Seeds: seeds, A: []float64{0.7, 0.71, 0.69}}, Consistent, Reproduced},
 		{"rank above the baseline", claims.Rank, none, Measured{Seeds: seeds, A: []float64{0.7, 0.71, 0.69}, B: []float64{0.4, 0.41, 0.39}}, Consistent, Reproduced},
 		{"rank below the baseline", claims.Rank, none, Measured{Seeds: seeds, A: []float64{0.4, 0.41, 0.39}, B: []float64{0.7, 0.71, 0.69}}, NotReproduced, NotReproduced},
 		{"rank among the baseline's", claims.Rank, none, Measured{Seeds: seeds, A: []float64{0.5, 0.501, 0.499}, B: []float64{0.4, 0.5, 0.6}}, Inconclusive, Inconclusive},
-		{"rank, baseline of two", claims.Rank, none, Measured{Seeds: seeds, A: []float64{0.9, 0.9, 0.9}, B: []float64{0.4, 0.4}}, Inconclusive, Inconclusive},
-		{"rank, baseline of one", claims.Rank, none, Measured{Seeds: seeds, A: []float64{0.9, 0.9, 0.9}, B: []float64{0.4}}, Inconclusive, Inconclusive},
+		{"rank, baseline of two", claims.Rank, none, Measured{Seeds: seeds, A: []float64{0.9, 0.91, 0.89}, B: []float64{0.4, 0.401}}, Inconclusive, Inconclusive},
+		{"rank, baseline of one", claims.Rank, none, Measured{Seeds: seeds, A: []float64{0.9, 0.91, 0.89}, B: []float64{0.4}}, Inconclusive, Inconclusive},
+		{"rank, equal values", claims.Rank, none, Measured{Seeds: seeds, A: []float64{0.9, 0.9, 0.9}, B: []float64{0.4, 0.41, 0.39}}, Inconclusive, Inconclusive},
+		{"rank, baseline of equal values", claims.Rank, none, Measured{Seeds: seeds, A: []float64{0.9, 0.91, 0.89}, B: []float64{0.4, 0.4, 0.4}}, Inconclusive, Inconclusive},
 		{"level within", claims.Level, claims.Rule{Target: 97.46, Margin: 0.3}, Measured{Seeds: seeds, A: []float64{97.45, 97.46, 97.5}}, Consistent, Reproduced},
 		{"level outside", claims.Level, claims.Rule{Target: 90, Margin: 0.3}, Measured{Seeds: seeds, A: []float64{97.45, 97.46, 97.5}}, NotReproduced, NotReproduced},
 		{"level, wide", claims.Level, claims.Rule{Target: 97.46, Margin: 0.3}, Measured{Seeds: seeds, A: []float64{97.1, 97.6, 97.9}}, Inconclusive, Inconclusive},
+		{"level, equal values", claims.Level, claims.Rule{Target: 97.46, Margin: 0.3}, Measured{Seeds: seeds, A: []float64{97.46, 97.46, 97.46}}, Inconclusive, Inconclusive},
 		{"level, one seed", claims.Level, claims.Rule{Target: 97.46, Margin: 0.3}, Measured{Seeds: seeds[:1], A: []float64{97.46}}, Inconclusive, Inconclusive},
 		{"cost", claims.Cost, none, Measured{Seeds: seeds, A: ten}, Inconclusive, Inconclusive},
 		{"exact to the digit", claims.Exact, none, Measured{Checks: []Check{{"a", 3.3229, "3.32"}, {"b", 14, "14"}}}, Reproduced, Reproduced},
@@ -77,18 +85,33 @@ func TestDecide(t *testing.T) {
 		{"nothing found", claims.Order, none, Measured{Missing: "runs of darts"}, NotRun, NotRun},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			v := decide(t, claim(c.kind, c.rule), claims.Quick, c.m)
+			v := decide(t, claim(c.kind, c.rule), profile.Quick, c.m)
 			assert.Equal(t, c.reduced, v.Status, v.Reason)
 			assert.NotEmpty(t, v.Reason)
-			assert.Equal(t, claims.Quick, v.Profile)
-			v = decide(t, claim(c.kind, c.rule), claims.Paper, c.m)
+			assert.Equal(t, profile.Quick, v.Profile)
+			v = decide(t, claim(c.kind, c.rule), profile.Paper, c.m)
 			assert.Equal(t, c.full, v.Status, v.Reason)
+			// Not even on the way to it does the profile smoke say anything of what depends on seeds.
+			v = decide(t, claim(c.kind, c.rule), profile.Smoke, c.m)
+			if random(c.kind) && c.reduced != NotRun {
+				assert.Equal(t, Inconclusive, v.Status)
+				if len(v.Values) > 0 {
+					assert.Contains(t, v.Reason, "runs of the profile smoke are too short to decide anything")
+				}
+			} else {
+				assert.Equal(t, c.reduced, v.Status)
+			}
+			// The published protocol on other data is a reduced one.
+			c.m.OtherData = "embedded (4000 training and 1000 test samples)"
+			v = decide(t, claim(c.kind, c.rule), profile.Paper, c.m)
+			assert.Equal(t, c.reduced, v.Status, v.Reason)
+			assert.Equal(t, c.reduced == Consistent, strings.Contains(v.Reason, "the runs are on embedded (4000 training and 1000 test samples), not on the data of the published protocol"), v.Reason)
 		})
 	}
 }
 
 func TestVerdictCarriesWhatItRestsOn(t *testing.T) {
-	v := decide(t, claim(claims.Order, claims.Rule{}), claims.Quick, Measured{Seeds: seeds, A: []float64{3, 4, 5}, B: []float64{1, 1.5, 3.5}})
+	v := decide(t, claim(claims.Order, claims.Rule{}), profile.Quick, Measured{Seeds: seeds, A: []float64{3, 4, 5}, B: []float64{1, 1.5, 3.5}})
 	assert.Equal(t, "p-one", v.Claim)
 	assert.Equal(t, seeds, v.Seeds)
 	assert.Equal(t, []float64{2, 2.5, 1.5}, v.Values)
@@ -99,30 +122,78 @@ func TestVerdictCarriesWhatItRestsOn(t *testing.T) {
 	assert.Equal(t, "the rule in words", v.Rule)
 }
 
+// TestCountsTakeTheSignTest: of counts many are equal, so that an interval is narrow by chance.
+func TestCountsTakeTheSignTest(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		d      []float64
+		want   Status
+		reason string
+	}{
+		{"five agree", []float64{8, 7, 8, 8, 7}, Inconclusive, "of 5 differences of counts 5 are above 0 and 0 below, sign test p 0.062: it needs at least 6 seeds that differ"},
+		{"six agree", []float64{1, 7, 8, 8, 7, 1}, Consistent, "6 are above 0 and 0 below, sign test p 0.031"},
+		{"six disagree", []float64{-1, -7, -8, -8, -7, -1}, NotReproduced, "0 are above 0 and 6 below, sign test p 0.031"},
+		{"six that are equal", []float64{2, 2, 2, 2, 2, 2}, Consistent, "p 0.031"},
+		{"five of six differ", []float64{1, 7, 8, 8, 7, 0}, Inconclusive, "it needs at least 6 seeds that differ"},
+		{"none differs", make([]float64, 9), Inconclusive, "0 are above 0 and 0 below, sign test p 1"},
+		{"seven of eight", []float64{9, 9, 9, 9, 9, 9, 9, -1}, Inconclusive, "7 are above 0 and 1 below, sign test p 0.07"},
+		{"eight of nine", []float64{9, 9, 9, 9, 9, 9, 9, 9, -1}, Consistent, "p 0.039"},
+		{"three", []float64{8, 7, 8}, Inconclusive, "it needs at least 6 seeds that differ"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := Measured{Counts: true, B: make([]float64, len(c.d))}
+			for i, d := range c.d {
+				m.Seeds, m.A = append(m.Seeds, uint64(i)), append(m.A, 10+d)
+				m.B[i] = 10
+			}
+			v := decide(t, claim(claims.Order, claims.Rule{}), profile.Quick, m)
+			assert.Equal(t, c.want, v.Status, v.Reason)
+			assert.Contains(t, v.Reason, c.reason)
+			assert.Equal(t, c.d, v.Values)
+			assert.InDelta(t, mean(c.d), *v.Measured, 1e-12)
+			assert.Nil(t, v.Interval, "it is not what decides")
+		})
+	}
+}
+
+// TestNoWidthNoVerdict: equal differences would be an interval of width 0, but for rounding, and so a verdict.
+func TestNoWidthNoVerdict(t *testing.T) {
+	for _, m := range []Measured{
+		{Seeds: seeds, A: []float64{5, 5, 5}, B: []float64{1, 1, 1}},
+		{Seeds: seeds, A: []float64{0.3, 0.4, 0.7}, B: []float64{0.2, 0.3, 0.6}}, // 0.1 three times, rounded in three ways
+		{Seeds: seeds, A: []float64{0.1 + 0.2, 0.3, 0.3}, B: []float64{0.3, 0.1 + 0.2, 0.3}},
+	} {
+		v := decide(t, claim(claims.Order, claims.Rule{}), profile.Quick, m)
+		assert.Equal(t, Inconclusive, v.Status, v.Reason)
+		assert.Contains(t, v.Reason, "an interval without width says nothing of how much runs differ")
+	}
+}
+
 func TestNotRunNamesWhatItLacks(t *testing.T) {
 	c := claim(claims.Level, claims.Rule{Target: 1, Margin: 1})
-	c.Accept = map[claims.Profile]claims.Rule{claims.Paper: c.Accept[claims.Any]}
+	c.Accept = map[claims.Profile]claims.Rule{profile.Paper: c.Accept[claims.Any]}
 	c.Lacks = "budget: 600 epochs"
-	m := Measured{Seeds: seeds, A: []float64{1, 1, 1}}
-	v := decide(t, c, claims.Quick, m)
+	m := Measured{Seeds: seeds, A: []float64{1, 1.01, 0.99}}
+	v := decide(t, c, profile.Quick, m)
 	assert.Equal(t, NotRun, v.Status)
 	assert.Contains(t, v.Reason, "600 epochs")
 	assert.Contains(t, v.Reason, "quick")
-	assert.Equal(t, Reproduced, decide(t, c, claims.Paper, m).Status)
+	assert.Equal(t, Reproduced, decide(t, c, profile.Paper, m).Status)
 	c.Accept = nil
-	assert.Equal(t, NotRun, decide(t, c, claims.Paper, m).Status)
-	assert.Contains(t, decide(t, claim(claims.Order, claims.Rule{}), claims.Quick, Measured{Missing: "runs of darts"}).Reason, "runs of darts")
+	assert.Equal(t, NotRun, decide(t, c, profile.Paper, m).Status)
+	v = decide(t, claim(claims.Order, claims.Rule{}), profile.Quick, Measured{Missing: "runs of darts", Note: "left out: darts-seed1 (no edge)"})
+	assert.Equal(t, "lacks runs of darts; left out: darts-seed1 (no edge)", v.Reason)
 }
 
 func TestRankWithoutItsBaseline(t *testing.T) {
 	m := Measured{Seeds: seeds, A: []float64{0.6, 0.7, 0.8}}
 	c := claim(claims.Rank, claims.Rule{})
 	c.Measure = &claims.Measure{Quantity: "one_shot_tau", Of: "strict", Than: "uniform"}
-	v := decide(t, c, claims.GPU, m)
+	v := decide(t, c, profile.GPU, m)
 	assert.Equal(t, NotRun, v.Status, v.Reason)
 	assert.Contains(t, v.Reason, "uniform")
 	c.Accept[claims.Any] = claims.Rule{Bound: 0.3, Says: "a number stands in for the baseline"}
-	assert.Equal(t, Consistent, decide(t, c, claims.GPU, m).Status)
+	assert.Equal(t, Consistent, decide(t, c, profile.GPU, m).Status)
 }
 
 func TestUnverifiedIsNeverAsserted(t *testing.T) {
@@ -133,63 +204,63 @@ func TestUnverifiedIsNeverAsserted(t *testing.T) {
 		for _, a := range [][]float64{{1, 1.01, 0.99}, {50, 50.01, 49.99}} {
 			c := claim(claims.Level, claims.Rule{Target: 1, Margin: 0.3})
 			m := Measured{Seeds: seeds, A: a}
-			assert.NotEqual(t, Inconclusive, decide(t, c, claims.Paper, m).Status)
+			assert.NotEqual(t, Inconclusive, decide(t, c, profile.Paper, m).Status)
 			change(&c)
-			v := decide(t, c, claims.Paper, m)
+			v := decide(t, c, profile.Paper, m)
 			assert.Equal(t, Inconclusive, v.Status, name)
 			assert.Contains(t, v.Reason, "not asserted")
 		}
 	}
 	c := claim(claims.Order, claims.Rule{})
 	c.Derived, c.Printed = true, "" // derived claims print nothing and are asserted
-	assert.Equal(t, Consistent, decide(t, c, claims.Quick, Measured{Seeds: seeds, A: []float64{3, 4, 5}, B: []float64{1, 1.5, 3.5}}).Status)
+	assert.Equal(t, Consistent, decide(t, c, profile.Quick, Measured{Seeds: seeds, A: []float64{3, 4, 5}, B: []float64{1, 1.5, 3.5}}).Status)
 }
 
 func TestPublishedInconsistently(t *testing.T) {
 	c := claim(claims.Exact, claims.Rule{})
 	c.Inconsistent = "457.857 against 457.85"
-	v := decide(t, c, claims.Quick, Measured{Checks: []Check{{"mean", 457.857, "457.85"}}})
+	v := decide(t, c, profile.Quick, Measured{Checks: []Check{{"mean", 457.857, "457.85"}}})
 	assert.Equal(t, PublishedInconsistently, v.Status)
 	assert.Equal(t, c.Inconsistent, v.Reason)
-	assert.Equal(t, Reproduced, decide(t, c, claims.Quick, Measured{Checks: []Check{{"mean", 457.851, "457.85"}}}).Status)
+	assert.Equal(t, Reproduced, decide(t, c, profile.Quick, Measured{Checks: []Check{{"mean", 457.851, "457.85"}}}).Status)
 	c = claims.Claim{ID: "p-cost", Assertion: claims.Assertion{Kind: claims.Cost, Printed: "0.25 / 0.4", Inconsistent: "two sources"}}
-	assert.Equal(t, PublishedInconsistently, decide(t, c, claims.Quick, Measured{}).Status)
+	assert.Equal(t, PublishedInconsistently, decide(t, c, profile.Quick, Measured{}).Status)
 }
 
 func TestUnderspecified(t *testing.T) {
 	c := claims.Claim{ID: "p-one", Assertion: claims.Assertion{Kind: claims.Level, Printed: "75.1", Lacks: "data", Underspecified: "the layers are not published"}}
-	v := decide(t, c, claims.Quick, Measured{})
+	v := decide(t, c, profile.Quick, Measured{})
 	assert.Equal(t, Underspecified, v.Status)
 	assert.Equal(t, "the layers are not published", v.Reason)
 	c.Inconsistent = "two sources"
-	assert.Equal(t, PublishedInconsistently, decide(t, c, claims.Quick, Measured{}).Status)
+	assert.Equal(t, PublishedInconsistently, decide(t, c, profile.Quick, Measured{}).Status)
 	measured := claim(claims.Exact, claims.Rule{})
 	measured.Underspecified = "a setting"
-	assert.Equal(t, Reproduced, decide(t, measured, claims.Quick, Measured{Checks: []Check{{"x", 1, "1"}}}).Status)
+	assert.Equal(t, Reproduced, decide(t, measured, profile.Quick, Measured{Checks: []Check{{"x", 1, "1"}}}).Status)
 	whole := claims.Claim{ID: "p-parts", Assertion: claims.Assertion{Kind: claims.Level}, Parts: []claims.Part{
 		{Name: "open", Assertion: claims.Assertion{Kind: claims.Level, Underspecified: "a setting"}}, {Name: "lacking", Assertion: claims.Assertion{Kind: claims.Level, Lacks: "data"}},
 	}}
-	assert.Equal(t, NotRun, decide(t, whole, claims.Quick, Measured{}, Measured{}).Status)
+	assert.Equal(t, NotRun, decide(t, whole, profile.Quick, Measured{}, Measured{}).Status)
 }
 
 func TestPartsGiveTheWeakest(t *testing.T) {
 	good, bad, lacking := claim(claims.Exact, claims.Rule{}).Assertion, claim(claims.Exact, claims.Rule{}).Assertion, claims.Assertion{Kind: claims.Level, Lacks: "budget"}
 	c := claims.Claim{ID: "p-parts", Paper: "p", Assertion: claims.Assertion{Kind: claims.Level}, Parts: []claims.Part{{Name: "good", Assertion: good}, {Name: "bad", Assertion: bad}, {Name: "lacking", Assertion: lacking}}}
 	ok, off := Measured{Checks: []Check{{"x", 1, "1"}}}, Measured{Checks: []Check{{"x", 2, "1"}}}
-	v := decide(t, c, claims.Quick, ok, ok, Measured{})
+	v := decide(t, c, profile.Quick, ok, ok, Measured{})
 	assert.Equal(t, NotRun, v.Status)
 	require.Len(t, v.Parts, 3)
 	assert.Equal(t, Reproduced, v.Parts[0].Status)
 	assert.Equal(t, "p-parts", v.Parts[0].Claim)
-	v = decide(t, c, claims.Quick, ok, off, Measured{})
+	v = decide(t, c, profile.Quick, ok, off, Measured{})
 	assert.Equal(t, NotReproduced, v.Status)
 	assert.Contains(t, v.Reason, "bad: ")
 	c.Parts = c.Parts[:2]
-	assert.Equal(t, Reproduced, decide(t, c, claims.Quick, ok, ok).Status)
+	assert.Equal(t, Reproduced, decide(t, c, profile.Quick, ok, ok).Status)
 }
 
 func TestDecideRefuses(t *testing.T) {
-	_, err := Decide(claim(claims.Exact, claims.Rule{}), claims.Quick, nil)
+	_, err := Decide(claim(claims.Exact, claims.Rule{}), profile.Quick, nil)
 	assert.ErrorContains(t, err, "p-one")
 	_, err = Decide(claim(claims.Exact, claims.Rule{}), "quicker", []Measured{{}})
 	assert.ErrorContains(t, err, "quicker")
@@ -232,7 +303,7 @@ func spread(x []float64, by float64) []float64 {
 func TestMoreScatterNeverImproves(t *testing.T) {
 	counts := map[Status]int{}
 	cases(8000, func(name string, c claims.Claim, m Measured) {
-		before := decide(t, c, claims.Paper, m).Status
+		before := decide(t, c, profile.Paper, m).Status
 		counts[before]++
 		for _, by := range []float64{1.01, 2, 10} {
 			noisy := m
@@ -251,7 +322,7 @@ func TestMoreScatterNeverImproves(t *testing.T) {
 				noisy.B = spread(m.B, by)
 			}
 			// Scatter takes certainty away in both directions: a verdict stays or becomes inconclusive.
-			after := decide(t, c, claims.Paper, noisy).Status
+			after := decide(t, c, profile.Paper, noisy).Status
 			if after != before {
 				require.Equal(t, Inconclusive, after, "%s: was %s, with deviations times %g it is %s", name, before, by, after)
 			}
@@ -265,10 +336,15 @@ func TestMoreScatterNeverImproves(t *testing.T) {
 func TestReducedProfilesNeverReproduce(t *testing.T) {
 	agreed := 0
 	cases(4000, func(name string, c claims.Claim, m Measured) {
-		full := decide(t, c, claims.Paper, m).Status
-		for _, p := range []claims.Profile{claims.Smoke, claims.Quick, claims.GPU, claims.Day} {
+		full := decide(t, c, profile.Paper, m).Status
+		for _, p := range profile.Names() {
+			if p == profile.Paper {
+				continue
+			}
 			got := decide(t, c, p, m).Status
-			if full == Reproduced {
+			if p == profile.Smoke {
+				require.Equal(t, Inconclusive, got, name)
+			} else if full == Reproduced {
 				agreed++
 				require.Equal(t, Consistent, got, name)
 			} else {
@@ -284,7 +360,7 @@ func TestFewSeedsDecideNothing(t *testing.T) {
 	cases(4000, func(name string, c claims.Claim, m Measured) {
 		if len(m.A) < MinSeeds {
 			few++
-			require.Equal(t, Inconclusive, decide(t, c, claims.Paper, m).Status, name)
+			require.Equal(t, Inconclusive, decide(t, c, profile.Paper, m).Status, name)
 		}
 	})
 	assert.Greater(t, few, 500)

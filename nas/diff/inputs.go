@@ -1,0 +1,34 @@
+package diff
+
+import (
+	"math/rand/v2"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/gonas/gonas/nas/space/cells"
+)
+
+// States is the input of a random state for every edge of every cell, [cells·14, 3], which depends on seed and pass alone;
+// stream tells inputs of a method apart.
+func States(name string, stream uint64) Input {
+	n := func(c Config) int { return c.Size.Cells * cells.Edges }
+	return Input{Name: name, To: ToEdge,
+		Shape: func(c Config) shapes.Shape { return shapes.Make(dtypes.Uint64, n(c), 3) },
+		At: func(c Config, p Pass) *tensors.Tensor {
+			r := rand.New(rand.NewPCG(c.Seed^stream, p.Number()))
+			flat := make([]uint64, 3*n(c))
+			for i := range flat {
+				flat[i] = r.Uint64()
+			}
+			return tensors.FromFlatDataAndDimensions(flat, n(c), 3)
+		}}
+}
+
+// Schedule is a number of an epoch, from 0, that all edges share; the log has a column of it.
+func Schedule(name string, at func(c Config, epoch int) float64) Input {
+	return Input{Name: name, To: ToAllEdges, Number: at,
+		Shape: func(Config) shapes.Shape { return shapes.Make(dtypes.Float32) },
+		At:    func(c Config, p Pass) *tensors.Tensor { return tensors.FromScalar(float32(at(c, p.Epoch))) }}
+}

@@ -1,0 +1,348 @@
+package diff
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/gonas/gonas/nas/arch"
+	"github.com/gonas/gonas/nas/engine"
+	"github.com/gonas/gonas/nas/method"
+	"github.com/gonas/gonas/nas/nn"
+	"github.com/gonas/gonas/nas/run"
+	"github.com/gonas/gonas/nas/space"
+	"github.com/gonas/gonas/nas/space/cells"
+)
+
+// Method is what a paper adds to the search over a supernet of cells.
+type Method struct {
+	Name string
+	// Kind is [run.Softmax] or [run.Sigmoid], Threshold the weight that Derive asks for, 0 where it asks for none.
+	Kind      string
+	Threshold float64
+	// Relax makes mixing weights of a table's parameters, both [edges, operations]; in are the inputs of [ToRelax]. Table
+	// 0 is of the normal cells, 1 of the reduction cells.
+	Relax func(table int, alpha *graph.Node, in []*graph.Node) *graph.Node
+	// Penalty is nil, or the scalar of all tables' parameters that the architecture's loss adds.
+	Penalty func(alphas []*graph.Node) *graph.Node
+	// InitialScale multiplies the standard normal numbers that the parameters start from; 0 starts at 0.
+	InitialScale float64
+	// Inputs are what the supernet or the relaxation takes besides.
+	Inputs []Input
+	// Edge makes an edge of the supernet of its operations; nil is their weighted sum. Behind x and the weights an edge
+	// gets its row of each input of [ToEdge], then those of [ToAllEdges], numbered from at.Own; before them a random state
+	// uint64 [3] where the space has the operation noise.
+	Edge func(at space.EdgeAt, ops []string) (nn.Module, error)
+	// Derive makes cells of the tables' weights; the second result names the rule used.
+	Derive func(s cells.Space, weights [][][]float64) (arch.Genotype, string)
+}
+
+// To says where an input goes.
+type To int
+
+const (
+	// ToEdge gives every edge its row of [cells·14, ...].
+	ToEdge To = iota
+	// ToAllEdges gives all edges the whole of it.
+	ToAllEdges
+	// ToRelax gives it to the relaxation.
+	ToRelax
+)
+
+// Input is a tensor that is made anew for every pass.
+type Input struct {
+	Name string
+	To   To
+	// Shape is that of a configuration.
+	Shape func(c Config) shapes.Shape
+	// At makes it; it depends on the pass alone, so that a resumed run has the same.
+	At func(c Config, p Pass) *tensors.Tensor
+	// Number, where it is not nil, is what an epoch's row of the log says of it, under its name.
+	Number func(c Config, epoch int) float64
+}
+
+// Pass is one way through the network.
+type Pass struct {
+	run.Position
+	// Half is 0 in the weights' part of a step, 1 in the architecture's.
+	Half int
+}
+
+// Number counts the passes of a run.
+func (p Pass) Number() uint64 { return uint64(p.Total())*2 + uint64(p.Half) }
+
+// initialScale is the standard deviation of the parameters at the start in the official code of DARTS.
+const initialScale = 1e-3
+
+// DARTS is the method of DARTS (1806.09055): softmax over an edge's operations, and two edges a node.
+func DARTS() Method {
+	return Method{
+		Name: "darts", Kind: run.Softmax, InitialScale: initialScale,
+		Relax: func(_ int, alpha *graph.Node, _ []*graph.Node) *graph.Node { return nn.SoftmaxRows(alpha) },
+		Derive: func(s cells.Space, w [][][]float64) (arch.Genotype, string) {
+			return cells.Discretise(s, w[0], w[1]), "two edges a node"
+		},
+	}
+}
+
+// Run makes the function that runs a method of a configuration of type C, which embeds [Config].
+func Run[P interface {
+	method.Config
+	Diff() *Config
+}](of func(P) Method) func(context.Context, method.Env, method.Config) (*run.Result, error) {
+	return func(ctx context.Context, env method.Env, c method.Config) (*run.Result, error) {
+		p, ok := c.(P)
+		if !ok {
+			return nil, fmt.Errorf("expected a configuration of the type %T, got %T", p, c)
+		}
+		return Search(ctx, env, *p.Diff(), of(p))
+	}
+}
+
+// own is the configuration of a method of a user's own.
+type own struct{ Config }
+
+// Method makes of it a method like those of gonas: DARTS's configuration, profiles and spaces.
+func (m Method) Method() method.Method {
+	return method.Method{
+		Name: m.Name, Title: m.Name, Spaces: cells.Names(), Data: "cifar10",
+		New:      func() method.Config { return &own{DefaultConfig()} },
+		Profiles: Profiles("", ""),
+		Run:      Run(func(*own) Method { return m }),
+	}
+}
+
+// probe makes a table of numbers that are not round and differ from each other.
+func probe(rows, columns int, phase float64) [][]float64 {
+	out := make([][]float64, rows)
+	for i := range out {
+		out[i] = make([]float64, columns)
+		for k := range out[i] {
+			out[i][k] = math.Sin(12.9898*float64(i*columns+k+1) + phase)
+		}
+	}
+	return out
+}
+
+// Code tells the method's functions from others: what they give for some inputs, as a checksum. Another constant in one
+// of them gives another code.
+func (m Method) Code(e *engine.Engine, c Config) (string, error) {
+	f, err := newFunctions(e, c, m)
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	fmt.Fprintf(h, "%s|%s|%g|%g|%s|%s|", m.Name, m.Kind, m.Threshold, m.InitialScale, f.relax, f.penalty)
+	weights := make([][][]float64, tables)
+	for t := range weights {
+		weights[t] = probe(cells.Edges, len(f.space.Cell(t == 1)[0]), float64(t))
+		for _, row := range weights[t] {
+			for k := range row {
+				row[k] = math.Abs(row[k])
+			}
+		}
+	}
+	genotype, rule := m.Derive(f.space, weights)
+	text, err := json.Marshal(genotype)
+	if err != nil {
+		return "", err
+	}
+	fmt.Fprintf(h, "%s|%s|", text, rule)
+	net, err := f.supernet()
+	if err != nil {
+		return "", err
+	}
+	fmt.Fprintf(h, "%s|", net.Signature())
+	for _, in := range m.Inputs {
+		for epoch := range min(c.Epochs, 2) {
+			t := in.At(c, Pass{Position: run.Position{Epoch: epoch, Epochs: c.Epochs, Steps: max(c.StepsPerEpoch, 1)}, Half: epoch})
+			fmt.Fprintf(h, "%s|%d|%s|%s|", in.Name, in.To, t.Shape(), t.GoStr())
+			if err := t.FinalizeAll(); err != nil {
+				return "", err
+			}
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))[:16], nil
+}
+
+// functions are the method's, with names that tell them from others.
+type functions struct {
+	config Config
+	method Method
+	space  cells.Space
+	// relax has a name for each table, penalty is empty where there is none.
+	relax   []string
+	penalty string
+}
+
+// tables of architecture parameters: of normal and of reduction cells.
+const tables = 2
+
+func newFunctions(e *engine.Engine, c Config, m Method) (*functions, error) {
+	if m.Relax == nil || m.Derive == nil {
+		return nil, fmt.Errorf("method %s: expected a relaxation and a rule to derive cells by", m.Name)
+	}
+	if m.Kind != run.Softmax && m.Kind != run.Sigmoid {
+		return nil, fmt.Errorf("method %s: kind: expected %q or %q, got %q", m.Name, run.Softmax, run.Sigmoid, m.Kind)
+	}
+	s, err := c.Cells()
+	if err != nil {
+		return nil, err
+	}
+	f := &functions{config: c, method: m, space: s}
+	var alphas []*tensors.Tensor
+	for t := range tables {
+		alpha := e.Tensor(slices.Concat(probe(cells.Edges, len(s.Cell(t == 1)[0]), float64(t))...), cells.Edges, len(s.Cell(t == 1)[0]))
+		alphas = append(alphas, alpha)
+		in := []*tensors.Tensor{alpha}
+		for _, input := range m.Inputs {
+			if input.To == ToRelax {
+				in = append(in, input.At(c, Pass{Position: run.Position{Epochs: c.Epochs, Steps: max(c.StepsPerEpoch, 1)}}))
+			}
+		}
+		name, err := checksum(e, "relaxation", func(in []*graph.Node) *graph.Node { return m.Relax(t, in[0], in[1:]) }, in...)
+		if err != nil {
+			return nil, fmt.Errorf("method %s: relaxation of table %d: %w", m.Name, t, err)
+		}
+		f.relax = append(f.relax, name)
+		if err := run.Finalize(in[1:]...); err != nil {
+			return nil, err
+		}
+	}
+	if m.Penalty != nil {
+		if f.penalty, err = checksum(e, "penalty", m.Penalty, alphas...); err != nil {
+			return nil, fmt.Errorf("method %s: penalty: %w", m.Name, err)
+		}
+	}
+	return f, run.Finalize(alphas...)
+}
+
+// checksum names a graph function by its results for inputs and by its gradient for the first of them.
+func checksum(e *engine.Engine, what string, f func([]*graph.Node) *graph.Node, in ...*tensors.Tensor) (string, error) {
+	out, err := e.Evaluate("", func(in []*graph.Node) []*graph.Node {
+		y := f(in)
+		weigh := graph.AddScalar(graph.Cos(graph.IotaFull(y.Graph(), y.Shape())), 0.5)
+		return []*graph.Node{y, graph.Gradient(graph.ReduceAllSum(graph.Mul(y, weigh)), in[0])[0]}
+	}, in...)
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	for _, t := range out {
+		v, err := engine.Values(t)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(h, "%s|%x|", t.Shape(), v)
+	}
+	return what + "|" + hex.EncodeToString(h.Sum(nil))[:16], run.Finalize(out...)
+}
+
+// relaxation is the leaf from a table's parameters and the relaxation's inputs to weights.
+func (f *functions) relaxation(table int) nn.Module {
+	return nn.NewLeaf(f.relax[table], nil, func(_ *nn.Ctx, in []*graph.Node) []*graph.Node {
+		return []*graph.Node{f.method.Relax(table, in[0], in[1:])}
+	})
+}
+
+// edge makes an edge of the supernet.
+func (f *functions) edge(at space.EdgeAt) (nn.Module, error) {
+	ops := f.space.Cell(at.Reduce)[at.Row]
+	if f.method.Edge == nil {
+		return nn.MixedEdge(ops, at.Channels, at.Stride)
+	}
+	if f.space.Has(nn.Noise) {
+		at.Own = 1
+	}
+	return f.method.Edge(at, ops)
+}
+
+// inputs are all that the objective takes behind images, labels and parameters: those of edges, those that edges share,
+// then the relaxation's.
+func (f *functions) inputs() []Input {
+	var out []Input
+	if f.space.Has(nn.Noise) {
+		out = append(out, States("noise", 0x4015e))
+	}
+	for _, to := range []To{ToEdge, ToAllEdges, ToRelax} {
+		for _, in := range f.method.Inputs {
+			if in.To == to {
+				out = append(out, in)
+			}
+		}
+	}
+	return out
+}
+
+// supernet is the network of the space.
+func (f *functions) supernet() (nn.Module, error) {
+	takes := space.SupernetInputs{Tables: 1}
+	for _, in := range f.inputs() {
+		switch in.To {
+		case ToEdge:
+			takes.PerEdge++
+		case ToAllEdges:
+			takes.Shared++
+		}
+	}
+	return space.Supernet(f.config.Size, takes, f.edge)
+}
+
+// objective is the composite that a search differentiates: images [batch, height, width, channels], labels [batch], the
+// tables' parameters [14, operations] and the inputs to the loss, the number of correct samples and the penalty's part of
+// the loss.
+func (f *functions) objective() (nn.Module, error) {
+	net, err := f.supernet()
+	if err != nil {
+		return nil, err
+	}
+	loss, add := engine.LossModule(0), nn.Sum()
+	penalty := nn.NewLeaf("no_penalty", nil, func(_ *nn.Ctx, in []*graph.Node) []*graph.Node {
+		return []*graph.Node{graph.ScalarZero(in[0].Graph(), in[0].DType())}
+	})
+	if f.penalty != "" {
+		penalty = nn.NewLeaf(f.penalty, nil, func(_ *nn.Ctx, in []*graph.Node) []*graph.Node {
+			return []*graph.Node{f.method.Penalty(in)}
+		})
+	}
+	toRelax := 0
+	for _, in := range f.inputs() {
+		if in.To == ToRelax {
+			toRelax++
+		}
+	}
+	signature := fmt.Sprintf("objective|%s|%v|%s", net.Signature(), f.relax, penalty.Signature())
+	return nn.NewComposite(signature, nn.Network, []nn.Child{{Module: net}}, func(e nn.Env, in []nn.Value) []nn.Value {
+		alphas, inputs, relaxing := in[2:2+tables], in[2+tables:len(in)-toRelax], in[len(in)-toRelax:]
+		netIn := []nn.Value{in[0]}
+		for t, alpha := range alphas {
+			netIn = append(netIn, nn.Call1(e, "", f.relaxation(t), append([]nn.Value{alpha}, relaxing...)...))
+		}
+		logits := nn.Call1(e, "", net, append(netIn, inputs...)...)
+		entropy := e.Call("", loss, logits, in[1])
+		extra := nn.Call1(e, "", penalty, alphas...)
+		return []nn.Value{nn.Call1(e, "", add, entropy[0], extra), entropy[1], extra}
+	}), nil
+}
+
+// Weights are what a method's relaxation makes of one edge's parameters.
+func Weights(e *engine.Engine, m Method, alphas []float64) ([]float64, error) {
+	in := e.Tensor(alphas, 1, len(alphas))
+	out, err := e.Evaluate("", func(in []*graph.Node) []*graph.Node { return []*graph.Node{m.Relax(0, in[0], nil)} }, in)
+	if err != nil {
+		return nil, err
+	}
+	v, err := engine.Values(out[0])
+	if err != nil {
+		return nil, err
+	}
+	return v, run.Finalize(in, out[0])
+}

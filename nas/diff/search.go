@@ -1,0 +1,406 @@
+package diff
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/gonas/gonas/datasets"
+	"github.com/gonas/gonas/nas/arch"
+	"github.com/gonas/gonas/nas/engine"
+	"github.com/gonas/gonas/nas/method"
+	"github.com/gonas/gonas/nas/nn"
+	"github.com/gonas/gonas/nas/run"
+	"github.com/gonas/gonas/nas/space"
+	"github.com/gonas/gonas/nas/space/cells"
+)
+
+// Search searches a supernet of cells by gradient: in each step the architecture's parameters move on a batch of one half
+// of the samples, then the weights on a batch of the other.
+func Search(ctx context.Context, env method.Env, c Config, m Method) (result *run.Result, err error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if s := env.Train; s.Classes() != c.Size.Classes || s.Shape()[2] != c.Size.InputChannels {
+		return nil, fmt.Errorf("data %s have %d classes and %d channels, the configuration says %d and %d",
+			s.Name(), s.Classes(), s.Shape()[2], c.Size.Classes, c.Size.InputChannels)
+	}
+	data, err := halves(env.Train, c)
+	if err != nil {
+		return nil, err
+	}
+	t, err := newTask(env.Engine, c, m)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, t.close()) }()
+	plan := run.Plan{Spec: env.Spec, Epochs: c.Epochs, Steps: c.StepsPerEpoch, Tables: t.tables(),
+		Hint: fmt.Sprintf("lower weights.learning_rate (%g) and arch.learning_rate (%g) or set weights.clip (%g)", c.Weights.LearningRate, c.Arch.LearningRate, c.Weights.Clip)}
+	if plan.Steps == 0 {
+		plan.Steps = data[0].Steps()
+	}
+	trace, err := run.Do(ctx, t, data, plan, env.Options)
+	if err != nil {
+		return nil, err
+	}
+	r := &run.Result{Log: trace.Log, Tables: trace.Tables, Numbers: run.Values{{Name: "steps", Number: float64(c.Epochs * plan.Steps)}}}
+	var genotype arch.Genotype
+	genotype, r.DerivedBy = t.derive(trace.Tables)
+	r.Genotype, r.Network = &genotype, Network(genotype, c.Size)
+	return r, nil
+}
+
+// halves are the batches of the weights' and of the architecture's samples.
+func halves(s datasets.Source, c Config) ([]datasets.BatchSource, error) {
+	weights, architecture, err := datasets.SearchSplit(s.Len(), c.Seed, 0.5)
+	if err != nil {
+		return nil, err
+	}
+	var out []datasets.BatchSource
+	for i, indices := range [][]int{weights, architecture} {
+		b, err := s.Batches(datasets.BatchRequest{Size: c.Batch, Indices: indices, Seed: c.Seed*2 + uint64(i) + 1, Training: true, Side: c.Image})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, b)
+	}
+	return out, nil
+}
+
+// Network is the network of cells at the size at which papers train them, 20 cells of 36 channels; nil where none can be
+// built of them.
+func Network(g arch.Genotype, of space.Size) *arch.Network {
+	n := &arch.Network{Input: [3]int{32, 32, of.InputChannels}, Classes: of.Classes,
+		Cells: &arch.CellNetwork{Stem: arch.StemCIFAR, Cells: 20, Channels: 36, Genotype: g}}
+	if n.Validate() != nil || !g.Reachable() {
+		return nil
+	}
+	return n
+}
+
+// Substitute is the network of the two strongest edges of every node, by the weights that a search ended with: what is
+// trained where nothing can be built of what it derived. The second result says so.
+func Substitute(r run.Result) (*arch.Network, string, error) {
+	normal, okN := r.Table(tableNames[0])
+	reduce, okR := r.Table(tableNames[1])
+	if !okN || !okR {
+		return nil, "", run.ErrNothingDerived
+	}
+	s := cells.Space{Normal: ops(normal), Reduce: ops(reduce)}
+	var c Config
+	if err := json.Unmarshal(r.Spec.Config, &c); err != nil {
+		return nil, "", fmt.Errorf("spec: config: %w", err)
+	}
+	n := Network(cells.Discretise(s, normal.Last().Weights, reduce.Last().Weights), c.Size)
+	if n == nil {
+		return nil, "", run.ErrNothingDerived
+	}
+	return n, "two edges a node, for in one of the derived cells nothing was kept", nil
+}
+
+// ops are a table's columns, a list for each row.
+func ops(t run.Table) [][]string {
+	out := make([][]string, len(t.Rows))
+	for i := range out {
+		out[i] = t.Ops(i)
+	}
+	return out
+}
+
+// task is one search.
+type task struct {
+	*functions
+	engine     *engine.Engine
+	model      *engine.Model
+	alphas     []*engine.Variable
+	weightsOpt *engine.Optimizer
+	archOpt    *engine.Optimizer
+	// sums are over the epoch so far.
+	sums struct{ trainLoss, trainAccuracy, valLoss, valAccuracy, penalty float64 }
+}
+
+func newTask(e *engine.Engine, c Config, m Method) (t *task, err error) {
+	f, err := newFunctions(e, c, m)
+	if err != nil {
+		return nil, err
+	}
+	t = &task{functions: f, engine: e}
+	defer func(t *task) {
+		if err != nil {
+			err = errors.Join(err, t.close())
+		}
+	}(t)
+	root, err := f.objective()
+	if err != nil {
+		return nil, err
+	}
+	granularity, err := nn.ParseLevel(c.Granularity)
+	if err != nil {
+		return nil, err
+	}
+	if t.model, err = e.NewModel(root, granularity); err != nil {
+		return nil, err
+	}
+	if err := t.model.Load(nn.Initialise(root.Specs(), c.Seed)); err != nil {
+		return nil, err
+	}
+	shapesIn := []shapes.Shape{shapes.Make(dtypes.Float32, c.Batch, c.Image, c.Image, c.Size.InputChannels), shapes.Make(dtypes.Int32, c.Batch)}
+	random := rand.New(rand.NewPCG(c.Seed, 0xa1fa))
+	for side := range tables {
+		columns := len(f.space.Cell(side == 1)[0])
+		values := make([]float32, cells.Edges*columns)
+		for i := range values {
+			values[i] = float32(m.InitialScale * random.NormFloat64())
+		}
+		v := &engine.Variable{Value: tensors.FromFlatDataAndDimensions(values, cells.Edges, columns)}
+		t.alphas, shapesIn = append(t.alphas, v), append(shapesIn, v.Value.Shape())
+	}
+	for _, in := range f.inputs() {
+		shapesIn = append(shapesIn, in.Shape(c))
+	}
+	t.weightsOpt = e.NewOptimizer(engine.SGD{Momentum: c.Weights.Momentum, WeightDecay: c.Weights.WeightDecay}, c.Weights.Clip)
+	t.archOpt = e.NewOptimizer(engine.Adam{Beta1: c.Arch.Beta1, Beta2: c.Arch.Beta2, Epsilon: 1e-8, WeightDecay: c.Arch.WeightDecay}, 0)
+	return t, t.model.Trace(nn.Mode{Train: true}, shapesIn...)
+}
+
+// close frees all that the search has on the device, as far as it was made.
+func (t *task) close() error {
+	errs := []error{t.model.Finalize(), t.weightsOpt.Finalize(), t.archOpt.Finalize()}
+	for _, v := range t.alphas {
+		errs = append(errs, v.Value.FinalizeAll())
+	}
+	return errors.Join(errs...)
+}
+
+var tableNames = [tables]string{"normal", "reduce"}
+
+// tables are the plan's, without snapshots.
+func (t *task) tables() []run.Table {
+	var out []run.Table
+	for i, name := range tableNames {
+		out = append(out, run.Table{Name: name, Kind: t.method.Kind, Threshold: t.method.Threshold, Rows: cells.EdgeNames(), Columns: cells.Columns(t.space.Cell(i == 1))})
+	}
+	return out
+}
+
+// derive makes cells of the tables' last weights.
+func (t *task) derive(list []run.Table) (arch.Genotype, string) {
+	var weights [][][]float64
+	for _, table := range list {
+		weights = append(weights, table.Last().Weights)
+	}
+	return t.method.Derive(t.space, weights)
+}
+
+// alphaInputs are the numbers of the objective's inputs that are architecture parameters.
+func alphaInputs() []int {
+	out := make([]int, tables)
+	for i := range out {
+		out[i] = 2 + i
+	}
+	return out
+}
+
+// inputs are the objective's for a pass; what stands behind the first 2+tables is the pass's own, to be freed after it.
+func (t *task) inputs(b run.Batch, p Pass) []*tensors.Tensor {
+	in := []*tensors.Tensor{b.X, b.Y}
+	for _, v := range t.alphas {
+		in = append(in, v.Value)
+	}
+	for _, input := range t.functions.inputs() {
+		in = append(in, input.At(t.config, p))
+	}
+	return in
+}
+
+// Step implements [run.Task]: the architecture moves on the second batch, then the weights on the first.
+func (t *task) Step(p run.Position, batches []run.Batch) (run.Values, error) {
+	rate := t.rate(p.Epoch)
+	valLoss, err := t.stepArchitecture(p, rate, batches)
+	if err != nil {
+		return nil, err
+	}
+	trainLoss, err := t.stepWeights(p, rate, batches[0])
+	return run.Values{{Name: "train_loss", Number: trainLoss}, {Name: "val_loss", Number: valLoss}}, err
+}
+
+func (t *task) rate(epoch int) float64 {
+	w := t.config.Weights
+	return engine.CosineRate(w.LearningRate, w.LearningRateMin, epoch, t.config.Epochs)
+}
+
+func (t *task) stepArchitecture(p run.Position, rate float64, batches []run.Batch) (loss float64, err error) {
+	c := t.config
+	valid := t.inputs(batches[1], Pass{p, 1})
+	free := valid[2+tables:]
+	defer func() { err = errors.Join(err, run.Finalize(free...)) }()
+	var g *engine.Gradients
+	if c.SecondOrder {
+		train := t.inputs(batches[0], Pass{p, 0})
+		free = append(free, train[2+tables:]...)
+		g, err = engine.Unrolled(t.model, t.weightsOpt, engine.UnrolledConfig{LearningRate: rate,
+			Momentum: c.Weights.Momentum, WeightDecay: c.Weights.WeightDecay, Inputs: alphaInputs()}, train, valid)
+	} else {
+		g, err = t.model.Gradient(nn.Mode{Train: true}, false, alphaInputs(), valid...)
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, g.Finalize()) }()
+	loss, correct, penalty, err := outputs(g)
+	if err != nil {
+		return 0, err
+	}
+	t.sums.valLoss += loss
+	t.sums.valAccuracy += correct / float64(c.Batch)
+	t.sums.penalty += penalty
+	_, err = t.archOpt.Step(c.Arch.LearningRate, t.alphas, g.Inputs)
+	return loss, err
+}
+
+func (t *task) stepWeights(p run.Position, rate float64, b run.Batch) (loss float64, err error) {
+	in := t.inputs(b, Pass{p, 0})
+	defer func() { err = errors.Join(err, run.Finalize(in[2+tables:]...)) }()
+	g, err := t.model.Gradient(nn.Mode{Train: true}, true, nil, in...)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, g.Finalize()) }()
+	loss, correct, _, err := outputs(g)
+	if err != nil {
+		return 0, err
+	}
+	t.sums.trainLoss += loss
+	t.sums.trainAccuracy += correct / float64(t.config.Batch)
+	_, err = t.weightsOpt.Step(rate, t.model.Variables(), t.model.Weights(g))
+	return loss, err
+}
+
+// outputs are the objective's: the cross entropy alone, the number of correct samples, the penalty.
+func outputs(g *engine.Gradients) (loss, correct, penalty float64, err error) {
+	var v [3]float64
+	for i, t := range g.Outputs {
+		if v[i], err = engine.ScalarValue(t); err != nil {
+			return 0, 0, 0, err
+		}
+	}
+	return v[0] - v[2], v[1], v[2], nil
+}
+
+// EpochEnd implements [run.Task].
+func (t *task) EpochEnd(p run.Position, snapshots []run.Snapshot) (run.Values, error) {
+	n := float64(p.Steps)
+	s := t.sums
+	t.sums = struct{ trainLoss, trainAccuracy, valLoss, valAccuracy, penalty float64 }{}
+	weights := make([][][]float64, tables)
+	for i, snapshot := range snapshots {
+		weights[i] = snapshot.Weights
+	}
+	genotype, _ := t.method.Derive(t.space, weights)
+	row := run.Values{{Name: "epoch", Number: float64(p.Epoch + 1)}, {Name: "steps", Number: n}, {Name: "learning_rate", Number: t.rate(p.Epoch)},
+		{Name: "train_loss", Number: s.trainLoss / n}, {Name: "train_accuracy", Number: s.trainAccuracy / n},
+		{Name: "val_loss", Number: s.valLoss / n}, {Name: "val_accuracy", Number: s.valAccuracy / n}, {Name: "penalty", Number: s.penalty / n},
+		{Name: "skips_normal", Number: float64(genotype.Normal.Count(nn.SkipConnect))}, {Name: "skips_reduce", Number: float64(genotype.Reduce.Count(nn.SkipConnect))}}
+	for _, in := range t.functions.inputs() {
+		if in.Number != nil {
+			row = append(row, run.Value{Name: in.Name, Number: in.Number(t.config, p.Epoch)})
+		}
+	}
+	return row, nil
+}
+
+// Snapshots implements [run.Task]: the parameters, and what the relaxation makes of them on the device.
+func (t *task) Snapshots(epoch int) ([]run.Snapshot, error) {
+	var out []run.Snapshot
+	for side, v := range t.alphas {
+		in := []*tensors.Tensor{v.Value}
+		for _, input := range t.functions.inputs() {
+			if input.To == ToRelax {
+				in = append(in, input.At(t.config, Pass{Position: run.Position{Epoch: epoch, Epochs: t.config.Epochs, Steps: 1}}))
+			}
+		}
+		weights, err := t.engine.Evaluate(t.relax[side], func(in []*graph.Node) []*graph.Node {
+			return []*graph.Node{t.method.Relax(side, in[0], in[1:])}
+		}, in...)
+		if err != nil {
+			return nil, err
+		}
+		s := run.Snapshot{Epoch: epoch}
+		for dst, tensor := range map[*[][]float64]*tensors.Tensor{&s.Values: v.Value, &s.Weights: weights[0]} {
+			flat, err := engine.Values(tensor)
+			if err != nil {
+				return nil, err
+			}
+			columns := len(flat) / cells.Edges
+			for row := range cells.Edges {
+				*dst = append(*dst, flat[row*columns:(row+1)*columns])
+			}
+		}
+		out = append(out, s)
+		if err := run.Finalize(append(in[1:], weights...)...); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// Names of what a checkpoint holds beside the model's training state.
+const (
+	alphaPrefix    = "arch.alphas_"
+	weightsCounter = "weights_steps"
+	archCounter    = "arch_steps"
+)
+
+// State implements [run.Task].
+func (t *task) State() (run.State, error) {
+	state, err := t.model.TrainingState(t.weightsOpt)
+	if err != nil {
+		return run.State{}, err
+	}
+	alphas, err := t.archOpt.VariableState(t.alphas)
+	if err != nil {
+		return run.State{}, err
+	}
+	for side, list := range alphas {
+		for k, v := range list {
+			state[fmt.Sprintf("%s%s.%d", alphaPrefix, tableNames[side], k)] = v
+		}
+	}
+	return run.State{Tensors: state, Counters: map[string][]int64{
+		weightsCounter: {int64(t.weightsOpt.StepCount())}, archCounter: {int64(t.archOpt.StepCount())}}}, nil
+}
+
+// SetState implements [run.Task].
+func (t *task) SetState(s run.State) error {
+	weights, err := s.Counter(weightsCounter)
+	if err != nil {
+		return err
+	}
+	architecture, err := s.Counter(archCounter)
+	if err != nil {
+		return err
+	}
+	if err := t.model.LoadTrainingState(t.weightsOpt, s.Tensors, weights); err != nil {
+		return err
+	}
+	var alphas [][][]float32
+	for _, name := range tableNames {
+		var list [][]float32
+		for k := range 3 {
+			v, ok := s.Tensors[fmt.Sprintf("%s%s.%d", alphaPrefix, name, k)]
+			if !ok {
+				return fmt.Errorf("missing tensor %q", fmt.Sprintf("%s%s.%d", alphaPrefix, name, k))
+			}
+			list = append(list, v)
+		}
+		alphas = append(alphas, list)
+	}
+	return t.archOpt.LoadVariableState(t.alphas, alphas, architecture)
+}

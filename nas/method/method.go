@@ -1,0 +1,343 @@
+// Package method says what a search method is: a configuration, its profiles and controls as changes of that
+// configuration, and a function that runs it. Commands, tests and the evidence of claims know methods by this alone.
+package method
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/gonas/gonas/datasets"
+	"github.com/gonas/gonas/nas/engine"
+	"github.com/gonas/gonas/nas/nn"
+	"github.com/gonas/gonas/nas/profile"
+	"github.com/gonas/gonas/nas/run"
+)
+
+// Paper is where a method was published.
+type Paper struct {
+	ArXiv string `json:"arxiv"`
+	Title string `json:"title"`
+}
+
+// Common is what the configurations of all methods have. A method's own embeds it.
+type Common struct {
+	Profile string `json:"profile"`
+	Seed    uint64 `json:"seed"`
+	// Space is one of the method's.
+	Space string `json:"space"`
+	// Image is the side of the images in pixels; larger ones are halved until they fit.
+	Image  int `json:"image"`
+	Epochs int `json:"epochs"`
+	// StepsPerEpoch are steps of the search; 0 takes a pass over the samples that train the weights.
+	StepsPerEpoch int `json:"steps_per_epoch"`
+	Batch         int `json:"batch"`
+	// Granularity is operation, edge, cell or network. It changes speed and rounding, not the mathematics.
+	Granularity string `json:"granularity"`
+}
+
+// Shared implements [Config] for a configuration that embeds it.
+func (c *Common) Shared() *Common { return c }
+
+// Validate reports the first field out of range.
+func (c Common) Validate() error {
+	for _, f := range []struct {
+		name       string
+		value, min int
+	}{{"image", c.Image, 4}, {"epochs", c.Epochs, 1}, {"steps_per_epoch", c.StepsPerEpoch, 0}, {"batch", c.Batch, 2}} {
+		if f.value < f.min {
+			return fmt.Errorf("config: %s: expected at least %d, got %d", f.name, f.min, f.value)
+		}
+	}
+	if _, err := nn.ParseLevel(c.Granularity); err != nil {
+		return fmt.Errorf("config: %w", err)
+	}
+	return nil
+}
+
+// WeightsConfig is the optimizer of a network's weights: SGD, its rate annealed by a cosine over the epochs.
+type WeightsConfig struct {
+	LearningRate    float64 `json:"learning_rate"`
+	LearningRateMin float64 `json:"learning_rate_min"`
+	Momentum        float64 `json:"momentum"`
+	WeightDecay     float64 `json:"weight_decay"`
+	// Clip is the largest global norm of the gradients, 0 for none.
+	Clip float64 `json:"clip"`
+}
+
+// Config is a method's configuration: a pointer, which encoding/json reads and writes.
+type Config interface {
+	// Validate reports the first field out of range.
+	Validate() error
+	// Shared is the part that all configurations have; changing it changes the configuration.
+	Shared() *Common
+}
+
+// Profile is what a profile changes in the published protocol.
+type Profile struct {
+	// Set is JSON of the configuration's fields, Also what a method sets on top of a profile that it shares with others.
+	Set, Also string
+	// Note says in a sentence how the profile departs from the paper.
+	Note string
+	// Seconds is about how long a search takes on two cores without a GPU, compiling left out; 0 where it was not measured.
+	Seconds float64
+}
+
+// Variant is a control or an experiment of the paper beside the method itself.
+type Variant struct {
+	// Label is short and lower-case; runs of the variant are named METHOD-LABEL. Title is for figures.
+	Label string `json:"label"`
+	Title string `json:"title"`
+	// Set is JSON of the configuration's fields, At what else it sets in a profile.
+	Set string            `json:"-"`
+	At  map[string]string `json:"-"`
+	// Seconds and Notes are those of [Profile] where the variant's differ, Data is that of [Method] where it does.
+	Seconds map[string]float64 `json:"-"`
+	Notes   map[string]string  `json:"-"`
+	Data    string             `json:"-"`
+}
+
+// Method is a way of searching for architectures.
+type Method struct {
+	Name string `json:"name"`
+	// Title is the name as people write it.
+	Title  string   `json:"title"`
+	Paper  Paper    `json:"paper"`
+	Spaces []string `json:"spaces"`
+	// Data names what the published protocol searches on, one of [datasets.Names].
+	Data string `json:"data"`
+	// New makes the published protocol's configuration, which its caller owns.
+	New      func() Config      `json:"-"`
+	Profiles map[string]Profile `json:"-"`
+	Variants []Variant          `json:"variants,omitempty"`
+	// Run searches. The configuration is of the type that New makes, and has been validated; it stays as it is.
+	Run func(context.Context, Env, Config) (*run.Result, error) `json:"-"`
+}
+
+// Method is m itself: what searches can be asked to be one, such as a method of a user's own in a notebook.
+func (m Method) Method() Method { return m }
+
+// Env is where a search runs and on what.
+type Env struct {
+	Engine *engine.Engine
+	// Train is what is searched on. No search sees what tests.
+	Train datasets.Source
+	// Spec is what the run is, filled in by [Method.Search].
+	Spec run.Spec
+	run.Options
+}
+
+// Variant finds a variant by its label; the empty label is the method itself. The error lists those that there are.
+func (m Method) Variant(label string) (Variant, error) {
+	var labels []string
+	for _, v := range m.Variants {
+		if v.Label == label {
+			return v, nil
+		}
+		labels = append(labels, v.Label)
+	}
+	if label == "" {
+		return Variant{Title: m.Title}, nil
+	}
+	if labels == nil {
+		return Variant{}, fmt.Errorf("%s: variant %q: it has none", m.Name, label)
+	}
+	return Variant{}, fmt.Errorf("%s: variant %q: expected one of %s", m.Name, label, strings.Join(labels, ", "))
+}
+
+// Config makes the method's configuration in a profile and a variant, with seed 0. The caller owns it.
+func (m Method) Config(name, variant string) (Config, error) {
+	if err := profile.Check(name); err != nil {
+		return nil, fmt.Errorf("%s: %w", m.Name, err)
+	}
+	v, err := m.Variant(variant)
+	if err != nil {
+		return nil, err
+	}
+	c := m.New()
+	for _, patch := range []struct{ from, set string }{{"profile " + name, m.Profiles[name].Set}, {"profile " + name, m.Profiles[name].Also}, {"variant " + variant, v.Set}, {"variant " + variant + " in profile " + name, v.At[name]}} {
+		if patch.set == "" {
+			continue
+		}
+		if err := Decode(patch.from, []byte(patch.set), c); err != nil {
+			return nil, fmt.Errorf("%s: %w", m.Name, err)
+		}
+	}
+	c.Shared().Profile = name
+	return c, nil
+}
+
+// Note says in a sentence how a profile of the method departs from the paper.
+func (m Method) Note(name string) string { return m.Profiles[name].Note }
+
+// Seconds is about how long a search takes on two cores; 0 where it was not measured.
+func (m Method) Seconds(name, variant string) float64 {
+	if v, err := m.Variant(variant); err == nil && v.Seconds[name] > 0 {
+		return v.Seconds[name]
+	}
+	return m.Profiles[name].Seconds
+}
+
+// Asks names the data set that the published protocol of a variant searches on, one of [datasets.Names].
+func (m Method) Asks(variant string) string {
+	v, _ := m.Variant(variant)
+	return cmp.Or(v.Data, m.Data)
+}
+
+// Label is the name of a variant's runs.
+func (m Method) Label(variant string) string {
+	return run.Spec{Command: run.Search, Method: m.Name, Variant: variant}.Label()
+}
+
+// Spec is what a search is, and the note that says how it departs from the paper. A configuration that is not its
+// profile's, seed and granularity apart, is of the profile custom, and so is the published protocol on other data than
+// it asks for.
+func (m Method) Spec(c Config, variant string, data datasets.Identity) (run.Spec, string, error) {
+	common := c.Shared()
+	s := run.Spec{Command: run.Search, Method: m.Name, Variant: variant, Profile: common.Profile, Seed: common.Seed, Space: common.Space, Data: data}
+	v, err := m.Variant(variant)
+	if err != nil {
+		return s, "", err
+	}
+	note := cmp.Or(v.Notes[common.Profile], m.Note(common.Profile))
+	if common.Profile != profile.Custom {
+		changed, err := m.changes(c, variant)
+		if err != nil {
+			return s, "", err
+		}
+		if changed != "" {
+			s.Profile, note = profile.Custom, fmt.Sprintf("profile %s, changed: %s; as it was: %s", common.Profile, changed, note)
+		}
+	}
+	if s.Profile == profile.Paper {
+		if reason := NotPublished(data, m.Asks(variant)); reason != "" {
+			s.Profile, note = profile.Custom, reason+"; otherwise "+note
+		}
+	}
+	config, err := withProfile(c, s.Profile)
+	s.Config = config
+	return s, note, err
+}
+
+// NotPublished says why data are not the published set that a protocol asks for, and nothing where they are.
+func NotPublished(data datasets.Identity, wanted string) string {
+	if data.Name == wanted && data.Published {
+		return ""
+	}
+	return fmt.Sprintf("not the published protocol, which takes the whole of %s: on %s", published(wanted), data)
+}
+
+// published names a published data set for people.
+func published(name string) string {
+	switch name {
+	case datasets.CIFAR10Name:
+		return "CIFAR-10"
+	case datasets.CIFAR100Name:
+		return "CIFAR-100"
+	case datasets.FolderName:
+		return "ImageNet"
+	}
+	return name
+}
+
+// withProfile is a configuration's JSON under the name of a profile.
+func withProfile(c Config, name string) (json.RawMessage, error) {
+	common := c.Shared()
+	was := common.Profile
+	common.Profile = name
+	defer func() { common.Profile = was }()
+	return json.Marshal(c)
+}
+
+// changes names the fields in which a configuration is not its profile's, with the new values and the old ones.
+func (m Method) changes(c Config, variant string) (string, error) {
+	plain, err := m.Config(c.Shared().Profile, variant)
+	if err != nil {
+		return "", err
+	}
+	plain.Shared().Seed = c.Shared().Seed
+	return Changes(c, plain)
+}
+
+// Changes names the fields in which a configuration differs from another, granularity apart, with its values and the
+// other's.
+func Changes(c, plain any) (string, error) {
+	a, err := json.Marshal(c)
+	if err != nil {
+		return "", err
+	}
+	b, err := json.Marshal(plain)
+	if err != nil {
+		return "", err
+	}
+	differ, err := run.Spec{Config: a}.Differences(run.Spec{Config: b})
+	for i := range differ {
+		differ[i] = strings.TrimPrefix(differ[i], "config.")
+	}
+	return strings.Join(differ, ", "), err
+}
+
+// Search runs the method. The environment's specification is made by [Method.Spec] of the same configuration.
+func (m Method) Search(ctx context.Context, env Env, c Config) (*run.Result, error) {
+	if err := m.Check(c); err != nil {
+		return nil, err
+	}
+	result, err := m.Run(ctx, env, c)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", m.Name, err)
+	}
+	result.Spec = env.Spec
+	end := run.Event{Kind: run.EventEnd, Epoch: c.Shared().Epochs, Epochs: c.Shared().Epochs}
+	env.Emit(end)
+	return result, nil
+}
+
+// Check refuses what is no configuration of the method.
+func (m Method) Check(c Config) error {
+	if want := m.New(); fmt.Sprintf("%T", want) != fmt.Sprintf("%T", c) {
+		return fmt.Errorf("%s: expected a configuration of the type %T, got %T", m.Name, want, c)
+	}
+	if err := c.Validate(); err != nil {
+		return fmt.Errorf("%s: %w", m.Name, err)
+	}
+	if space := c.Shared().Space; !slices.Contains(m.Spaces, space) {
+		return fmt.Errorf("%s: config: space: expected one of %s, got %q", m.Name, strings.Join(m.Spaces, ", "), space)
+	}
+	return nil
+}
+
+// Decode reads JSON over v. Unknown fields, wrong types and trailing text are errors that name place and field.
+func Decode(from string, text []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	err := d.Decode(v)
+	if err == nil && d.More() {
+		err = fmt.Errorf("offset %d: expected the end of the text", d.InputOffset())
+	}
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return fmt.Errorf("%s: offset %d: the file ends in the middle of a value", from, len(text))
+	case errors.As(err, &syntax):
+		return fmt.Errorf("%s: offset %d: %s", from, syntax.Offset, strings.TrimPrefix(err.Error(), "json: "))
+	case errors.As(err, &kind):
+		return fmt.Errorf("%s: offset %d: %s: expected %s, got %s", from, kind.Offset, fieldName(kind.Field), kind.Type, kind.Value)
+	}
+	return fmt.Errorf("%s: %s", from, strings.TrimPrefix(err.Error(), "json: "))
+}
+
+// fieldName leaves out the names of embedded structs, which encoding/json puts into a field's path though no file has
+// them; those of our fields are in lower case.
+func fieldName(path string) string {
+	parts := slices.DeleteFunc(strings.Split(path, "."), func(p string) bool { return p != "" && p[0] >= 'A' && p[0] <= 'Z' })
+	return strings.Join(parts, ".")
+}

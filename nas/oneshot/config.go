@@ -1,0 +1,103 @@
+// Package oneshot searches spaces of paths by one supernet that has all their weights: it samples paths to train, measures
+// paths with the weights that they share, ranks networks by that and searches them by NSGA-II.
+package oneshot
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gonas/gonas/nas/evolve"
+	"github.com/gonas/gonas/nas/method"
+	"github.com/gonas/gonas/nas/nn"
+	"github.com/gonas/gonas/nas/space"
+)
+
+// Config is what every search over a space of paths needs. A method's own configuration embeds it.
+type Config struct {
+	method.Common
+	// Sampling is one of [Samplings].
+	Sampling string               `json:"sampling"`
+	Weights  method.WeightsConfig `json:"weights"`
+	// Width multiplies the numbers of channels of the space's blocks, as a smaller model of it; 0 leaves them.
+	Width float64 `json:"width,omitempty"`
+	// Holdout is the part of the training images, between 0 and 1, that measures paths and trains nothing.
+	Holdout float64 `json:"holdout"`
+	// Recalibrate are the training images whose statistics batch norm takes in a path that is measured, Measure the
+	// held-out images that it is measured on; 0 takes all of them.
+	Recalibrate int `json:"recalibrate"`
+	Measure     int `json:"measure"`
+	// Rank is the number of networks whose one-shot accuracy is measured before and after training, to be compared with
+	// their true accuracy: of a space whose true accuracies are known, spread evenly over multiply-adds; 0 ranks none.
+	Rank int `json:"rank,omitempty"`
+	// TrainedOnly leaves the ranking before training out: it is the same under every way of sampling.
+	TrainedOnly bool `json:"trained_only,omitempty"`
+	// Evolution is nil where only the supernet is wanted. JSON says so, or reading it over the defaults would keep theirs.
+	Evolution *EvolutionConfig `json:"evolution"`
+}
+
+// EvolutionConfig is the search for a network on the trained supernet, by NSGA-II.
+type EvolutionConfig struct {
+	Population  int `json:"population"`
+	Generations int `json:"generations"`
+	// Params says whether parameters count as good (maximise) or as bad (minimise).
+	Params evolve.Direction `json:"params"`
+	// MaxMACs bounds the multiply-adds of one image, 0 for no bound.
+	MaxMACs int64 `json:"max_macs,omitempty"`
+	// Reinforced, where it is not nil, takes the place of crossover and mutation.
+	Reinforced *evolve.Reinforced `json:"reinforced"`
+}
+
+// Validate reports the first field out of range.
+func (c Config) Validate() error {
+	if err := c.Common.Validate(); err != nil {
+		return err
+	}
+	if c.Granularity == nn.Network.String() {
+		return fmt.Errorf("config: granularity: expected operation, edge or cell, for a path's network is put together anew in every step")
+	}
+	if !slices.Contains(Samplings(), c.Sampling) {
+		return fmt.Errorf("config: sampling: expected one of %s, got %q", strings.Join(Samplings(), ", "), c.Sampling)
+	}
+	if !(c.Weights.LearningRate > 0) {
+		return fmt.Errorf("config: weights.learning_rate: expected more than 0, got %g", c.Weights.LearningRate)
+	}
+	if !(c.Width >= 0 && c.Width <= 1) {
+		return fmt.Errorf("config: width: expected 0 for the space's own channels, or up to 1 times as many, got %g", c.Width)
+	}
+	if !(c.Holdout > 0 && c.Holdout < 1) {
+		return fmt.Errorf("config: holdout: expected between 0 and 1, got %g", c.Holdout)
+	}
+	if c.Recalibrate < 2 || c.Measure < 0 {
+		return fmt.Errorf("config: expected at least 2 images to recalibrate and 0 to measure, got %d and %d", c.Recalibrate, c.Measure)
+	}
+	if c.Rank < 0 || c.Rank == 1 || (c.Rank > 0 && !space.HasTruth(c.Space)) {
+		return fmt.Errorf("config: rank: expected 0, or at least 2 networks of %s, whose true accuracies are known, got %d of %s", space.NASBenchMacroName, c.Rank, c.Space)
+	}
+	e := c.Evolution
+	if e == nil {
+		return nil
+	}
+	if c.Width != 0 && c.Width != 1 {
+		return fmt.Errorf("config: width: expected 0 or 1 where networks are searched, which have the space's own channels, got %g", c.Width)
+	}
+	if e.Params != evolve.Minimise && e.Params != evolve.Maximise {
+		return fmt.Errorf("config: evolution.params: expected %s or %s, got %q", evolve.Minimise, evolve.Maximise, e.Params)
+	}
+	if e.MaxMACs < 0 {
+		return fmt.Errorf("config: evolution.max_macs: expected at least 0, got %d", e.MaxMACs)
+	}
+	if err := c.evolve([]Objective{Accuracy()}).Validate(); err != nil {
+		return fmt.Errorf("config: evolution: %w", err)
+	}
+	return nil
+}
+
+// evolve is the configuration of NSGA-II.
+func (c Config) evolve(objectives []Objective) evolve.Config {
+	e := evolve.Config{Population: c.Evolution.Population, Generations: c.Evolution.Generations, Seed: c.Seed}
+	for _, o := range objectives {
+		e.Objectives = append(e.Objectives, evolve.Objective{Name: o.Name, Direction: o.Direction})
+	}
+	return e
+}

@@ -1,0 +1,87 @@
+package run
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/gonas/gonas/internal/atomicfile"
+)
+
+// stage is what a file of [SaveStage] holds.
+type stage[T any] struct {
+	// Of is the SHA-256 of the checkpoint that the value was computed from.
+	Of    string `json:"of"`
+	Value T      `json:"value"`
+}
+
+// SaveStage keeps what stands behind the epochs, such as a test, a ranking or a generation, in a file of the run folder, so
+// that a run that is cut short later does not compute it again. Without a folder nothing is kept.
+func SaveStage[T any](dir, file string, value T) error {
+	if dir == "" {
+		return nil
+	}
+	of, err := checkpointSum(dir)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(dir, file)
+	text, err := json.Marshal(stage[T]{of, value})
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return atomicfile.WriteBytes(path, 0o644, append(text, '\n'))
+}
+
+// LoadStage is what [SaveStage] has kept behind the checkpoint that the folder holds now, else T's zero.
+func LoadStage[T any](dir, file string) (value T, err error) {
+	if dir == "" {
+		return value, nil
+	}
+	path := filepath.Join(dir, file)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return value, nil
+	}
+	if err != nil {
+		return value, err
+	}
+	of, err := checkpointSum(dir)
+	if err != nil {
+		return value, err
+	}
+	var was stage[T]
+	if err := json.Unmarshal(text, &was); err != nil {
+		return value, fmt.Errorf("%s: %w", path, err)
+	}
+	if was.Of != of {
+		return value, nil
+	}
+	return was.Value, nil
+}
+
+// Once loads a stage, or computes and saves it.
+func Once[T any](dir, file string, compute func() (*T, error)) (*T, error) {
+	value, err := LoadStage[*T](dir, file)
+	if value != nil || err != nil {
+		return value, err
+	}
+	if value, err = compute(); err != nil {
+		return nil, err
+	}
+	return value, SaveStage(dir, file, value)
+}
+
+func checkpointSum(dir string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(dir, CheckpointFile))
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:]), nil
+}

@@ -1,0 +1,73 @@
+package checks
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"gonum.org/v1/gonum/stat"
+
+	"github.com/gonas/gonas/nas/zoo"
+	"github.com/gonas/gonas/repro/verdict"
+)
+
+var dartsMinus = map[string]check{
+	"dartsminus_c100_accuracy": value("100 less the printed error", func() (float64, error) { return complement("dm-c100-avg", "error") }),
+	"dartsminus_counts":        list(dartsMinusCounts),
+	"dartsminus_distinct":      list(dartsMinusDistinct),
+	"dartsminus_s0_params":     value("mean of the five networks", func() (float64, error) { return dartsMinusS0(zoo.ConventionWithoutHead, mean) }),
+	"dartsminus_s0_spread":     value("sample standard deviation of the five networks", func() (float64, error) { return dartsMinusS0(zoo.ConventionWithoutHead, deviation) }),
+}
+
+// dartsMinusS0 summarises a count, in millions, of the five networks searched in S0 on CIFAR-10.
+func dartsMinusS0(convention string, summary func([]float64) float64) (float64, error) {
+	var x []float64
+	for i := range 5 {
+		c, err := count(fmt.Sprintf("dartsminus-cifar10-s0-%d: %s", i, convention), "")
+		if err != nil {
+			return 0, err
+		}
+		x = append(x, c[0].Got)
+	}
+	return summary(x), nil
+}
+
+func dartsMinusCounts() ([]verdict.Check, error) {
+	population := func(x []float64) float64 { return stat.PopStdDev(x, nil) }
+	var out []verdict.Check
+	for _, c := range []struct {
+		name, convention string
+		summary          func([]float64) float64
+		want             string
+	}{
+		{"mean multiply-adds", zoo.Convention4BN, mean, "583.7"}, {"their sample standard deviation", zoo.Convention4BN, deviation, "22.1"},
+		{"mean multiply-adds", zoo.ConventionMACs, mean, "561.4"}, {"their sample standard deviation", zoo.ConventionMACs, deviation, "21.2"},
+		{"mean parameters", zoo.ConventionWithoutHead, mean, "3.542"}, {"their sample standard deviation", zoo.ConventionWithoutHead, deviation, "0.137"},
+		{"their population standard deviation", zoo.ConventionWithoutHead, population, "0.123"},
+	} {
+		got, err := dartsMinusS0(c.convention, c.summary)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, verdict.Check{Name: c.name + ", " + c.convention, Got: got, Want: c.want})
+	}
+	return out, nil
+}
+
+// dartsMinusDistinct counts how many of the networks published for S2 and S3 differ from each other.
+func dartsMinusDistinct() ([]verdict.Check, error) {
+	seen := map[string]bool{}
+	for _, space := range []string{"s2", "s3"} {
+		for i := range 3 {
+			n, err := zoo.Get(fmt.Sprintf("dartsminus-cifar10-%s-%d", space, i))
+			if err != nil {
+				return nil, err
+			}
+			b, err := json.Marshal(n.Network)
+			if err != nil {
+				return nil, err
+			}
+			seen[string(b)] = true
+		}
+	}
+	return []verdict.Check{{Name: "different networks among the six of S2 and S3", Got: float64(len(seen)), Want: "6"}}, nil
+}

@@ -1,0 +1,189 @@
+package figures
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/gonas/gonas/nas/nn"
+	"github.com/gonas/gonas/nas/run"
+	"github.com/gonas/gonas/plots"
+	"github.com/gonas/gonas/repro/runs"
+)
+
+// cellTables are the parameters of the two cells.
+func cellTables(r run.Result) (normal, reduce run.Table, err error) {
+	normal, hasNormal := r.Table("normal")
+	reduce, hasReduce := r.Table("reduce")
+	if !hasNormal || !hasReduce || len(normal.Epochs) == 0 {
+		return normal, reduce, NoData("expected a search over cells, with the tables normal and reduce, found none")
+	}
+	if _, known := kinds[normal.Kind]; !known || reduce.Kind != normal.Kind {
+		return normal, reduce, fmt.Errorf("tables normal and reduce: kind: expected both %q or both %q, got %q and %q", run.Softmax, run.Sigmoid, normal.Kind, reduce.Kind)
+	}
+	return normal, reduce, nil
+}
+
+// kinds are the kinds of weights, for people.
+var kinds = map[string]string{run.Softmax: "a softmax", run.Sigmoid: "sigmoids"}
+
+// operations are those of all rows of tables, in the order in which they first occur.
+func operations(tables ...run.Table) []string {
+	var out []string
+	for _, t := range tables {
+		for _, op := range slices.Concat(t.Columns...) {
+			if !slices.Contains(out, op) {
+				out = append(out, op)
+			}
+		}
+	}
+	return out
+}
+
+// wide are the weights of a table with a column for each of the operations, NaN where a row does not have it.
+func wide(t run.Table, ops []string, weights [][]float64) [][]float64 {
+	out := make([][]float64, len(weights))
+	for row, values := range weights {
+		out[row] = slices.Repeat([]float64{math.NaN()}, len(ops))
+		for k, op := range t.Ops(row) {
+			out[row][slices.Index(ops, op)] = values[k]
+		}
+	}
+	return out
+}
+
+// History is the weights of a search's operations over its epochs.
+func History(r run.Result) (plots.WeightHistory, error) {
+	normal, reduce, err := cellTables(r)
+	if err != nil {
+		return plots.WeightHistory{}, err
+	}
+	h := plots.WeightHistory{Ops: operations(normal, reduce), Threshold: normal.Threshold}
+	for _, s := range normal.Epochs {
+		h.Epochs = append(h.Epochs, s.Epoch)
+		h.Normal = append(h.Normal, wide(normal, h.Ops, s.Weights))
+	}
+	for _, s := range reduce.Epochs {
+		h.Reduce = append(h.Reduce, wide(reduce, h.Ops, s.Weights))
+	}
+	if n := len(h.Epochs); n < 2 {
+		return h, NoData(fmt.Sprintf("expected the weights of at least 2 epochs, found %d", n))
+	}
+	return h, nil
+}
+
+// Weights draws the weights of a search's operations over its epochs, on the scale of their kind.
+func Weights(r run.Result, title string) (plots.Figure, error) {
+	h, err := History(r)
+	if err != nil {
+		return plots.Figure{}, err
+	}
+	draw := plots.Sigmoids
+	if normal, _ := r.Table("normal"); normal.Kind == run.Softmax {
+		draw = plots.Softmax
+	}
+	return draw(h, title)
+}
+
+// ofKind draws [Weights] of one kind.
+func ofKind(kind string) func(run.Result, string) (plots.Figure, error) {
+	return func(r run.Result, title string) (plots.Figure, error) {
+		normal, _, err := cellTables(r)
+		if err != nil {
+			return plots.Figure{}, err
+		}
+		if normal.Kind != kind {
+			return plots.Figure{}, NoData(fmt.Sprintf("expected a search with %s, found only searches with %s", kinds[kind], kinds[normal.Kind]))
+		}
+		return Weights(r, title)
+	}
+}
+
+// Final draws the weights at a search's end, beside what was derived from them.
+func Final(r run.Result, title string) (plots.Figure, error) {
+	normal, reduce, err := cellTables(r)
+	if err != nil {
+		return plots.Figure{}, err
+	}
+	w := plots.FinalWeights{Ops: operations(normal, reduce), Threshold: normal.Threshold}
+	w.Normal, w.Reduce = wide(normal, w.Ops, normal.Last().Weights), wide(reduce, w.Ops, reduce.Last().Weights)
+	if r.Genotype != nil {
+		w.Kept = *r.Genotype
+	}
+	return plots.Alphas(w, title)
+}
+
+// Dominant draws on how many edges each operation is the strongest, over a search's epochs.
+func Dominant(r run.Result, title string) (plots.Figure, error) {
+	h, err := History(r)
+	if err != nil {
+		return plots.Figure{}, err
+	}
+	return plots.Dominant(h, title)
+}
+
+// Cells draws the cells that a search derived.
+func Cells(r run.Result, title string) (plots.Figure, error) {
+	if r.Genotype == nil || len(r.Genotype.Normal.Edges)+len(r.Genotype.Reduce.Edges) == 0 {
+		return plots.Figure{}, NoData("expected a genotype with edges; nothing was derived")
+	}
+	return plots.Cells(*r.Genotype, title)
+}
+
+// Network draws the chain of blocks that a search derived.
+func Network(r run.Result, title string) (plots.Figure, error) {
+	if r.Network == nil || r.Network.Chain == nil {
+		return plots.Figure{}, NoData("expected a search that derived a chain of blocks, found none")
+	}
+	return plots.Blocks(*r.Network, title)
+}
+
+// Skips are the skip connections of the cells that searches derived, by label, of the seeds that all labels have.
+func Skips(list ...run.Result) (plots.PairedCounts, error) {
+	counts, seeds := map[string]map[uint64]int{}, map[uint64]int{}
+	for _, r := range list {
+		if r.Genotype == nil {
+			continue
+		}
+		label := r.Spec.Label()
+		if counts[label] == nil {
+			counts[label] = map[uint64]int{}
+		}
+		counts[label][r.Spec.Seed] = r.Genotype.Normal.Count(nn.SkipConnect) + r.Genotype.Reduce.Count(nn.SkipConnect)
+		seeds[r.Spec.Seed]++
+	}
+	var p plots.PairedCounts
+	for _, seed := range slices.Sorted(maps.Keys(seeds)) {
+		if seeds[seed] == len(counts) {
+			p.Seeds = append(p.Seeds, seed)
+		}
+	}
+	var found []string
+	for _, label := range slices.Sorted(maps.Keys(counts)) {
+		var row []int
+		for _, seed := range p.Seeds {
+			row = append(row, counts[label][seed])
+		}
+		p.Names, p.Counts = append(p.Names, runs.Title(label)), append(p.Counts, row)
+		found = append(found, fmt.Sprintf("%s with the seeds %v", label, slices.Sorted(maps.Keys(counts[label]))))
+	}
+	switch {
+	case len(found) == 0:
+		return p, NoData("expected searches over cells of at least two labels with a seed in common, found none")
+	case len(found) < 2 || len(p.Seeds) == 0:
+		return p, NoData("expected searches over cells of at least two labels with a seed in common, found " + strings.Join(found, ", "))
+	}
+	return p, nil
+}
+
+func drawSkips(s Source) ([]Named, error) {
+	pairs, err := Skips(s.Searches...)
+	if err != nil {
+		return nil, err
+	}
+	of := fmt.Sprintf("%d seeds, profile %s", len(pairs.Seeds), s.Profile)
+	f, err := plots.Skips(pairs, "Skip connections: "+of)
+	return []Named{{"skips", of, f}}, err
+}
