@@ -9,6 +9,7 @@ import (
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/gonas/gonas/backend"
@@ -16,6 +17,7 @@ import (
 	"github.com/gonas/gonas/nas/golden"
 	"github.com/gonas/gonas/nas/nn"
 	"github.com/gonas/gonas/nas/space"
+	"github.com/gonas/gonas/nas/space/cells"
 )
 
 // dartsStepName is the first argument that makes this program one process that times bilevel steps of DARTS.
@@ -64,11 +66,12 @@ type half struct {
 }
 
 func newDartsTraining(e *engine.Engine, size space.Size, granularity nn.Level, batch, image int) (*dartsTraining, error) {
-	net, err := space.Supernet(size, space.DARTSPrimitives, space.Options{})
+	net, err := space.Supernet(size, space.SupernetInputs{Tables: 1}, space.MixedEdges(cells.Uniform(space.DARTSPrimitives)))
 	if err != nil {
 		return nil, err
 	}
-	soft, loss := nn.SoftmaxWeights(), engine.LossModule(0)
+	loss := engine.LossModule(0)
+	soft := nn.NewLeaf("softmax", nil, func(_ *nn.Ctx, in []*graph.Node) []*graph.Node { return []*graph.Node{nn.SoftmaxRows(in[0])} })
 	root := nn.NewComposite("darts step|"+net.Signature(), nn.Network, []nn.Child{{Module: net}}, func(e nn.Env, in []nn.Value) []nn.Value {
 		return e.Call("", loss, nn.Call1(e, "", net, in[0], nn.Call1(e, "", soft, in[2]), nn.Call1(e, "", soft, in[3])), in[1])
 	})
@@ -83,11 +86,11 @@ func newDartsTraining(e *engine.Engine, size space.Size, granularity nn.Level, b
 		return nil, err
 	}
 	for _, side := range []string{"alphas_normal", "alphas_reduce"} {
-		v := golden.Input(side, []int{space.Edges, len(space.DARTSPrimitives)})
+		v := golden.Input(side, []int{cells.Edges, len(space.DARTSPrimitives)})
 		for i := range v {
 			v[i] *= 1e-3
 		}
-		t.alphas = append(t.alphas, &engine.Variable{Value: e.Tensor(v, space.Edges, len(space.DARTSPrimitives))})
+		t.alphas = append(t.alphas, &engine.Variable{Value: e.Tensor(v, cells.Edges, len(space.DARTSPrimitives))})
 	}
 	for i, name := range []string{"valid", "train"} {
 		t.halves[i].dims = []int{batch, image, image, size.InputChannels}

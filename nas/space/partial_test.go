@@ -12,6 +12,7 @@ import (
 	"github.com/gonas/gonas/backend"
 	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/golden"
+	"github.com/gonas/gonas/nas/golden/goldentest"
 	"github.com/gonas/gonas/nas/nn"
 	"github.com/gonas/gonas/nas/space/cells"
 )
@@ -27,7 +28,7 @@ func TestPartialChannelsGolden(t *testing.T) {
 	data, err := os.ReadFile("testdata/pcdarts_search_network.json")
 	require.NoError(t, err)
 	var want struct {
-		supernetCase
+		goldentest.Supernet
 		Params struct {
 			All int `json:"all"`
 		} `json:"params"`
@@ -58,11 +59,11 @@ func TestPartialChannelsGolden(t *testing.T) {
 			for _, name := range []string{"betas_normal", "betas_reduce"} {
 				in = append(in, e.Tensor(golden.Input(name, []int{cells.Edges}), cells.Edges))
 			}
-			requireEval(t, m, want.supernetCase, in, true)
+			want.Eval(t, m, in, true)
 			g, err := m.Gradient(nn.Mode{Train: true}, true, []int{2, 3}, in...)
 			require.NoError(t, err)
-			requireTrainForward(t, m, want.supernetCase, g)
-			requireTrainGradients(t, m, want.supernetCase, g)
+			want.TrainForward(t, m, g)
+			want.TrainGradients(t, m, g)
 		})
 	}
 }

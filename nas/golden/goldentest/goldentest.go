@@ -103,18 +103,7 @@ func Near(t *testing.T, what string, want []float64, got *tensors.Tensor, tolera
 	require.NotNil(t, got, what)
 	v, err := engine.Values(got)
 	require.NoError(t, err)
-	near(t, what, want, v, tolerance)
-}
-
-func near(t *testing.T, what string, want, got []float64, tolerance float64) {
-	t.Helper()
-	require.Len(t, got, len(want), what)
-	scale, worst := 0.0, 0.0
-	for i := range want {
-		scale = math.Max(scale, math.Abs(want[i]))
-		worst = math.Max(worst, math.Abs(want[i]-got[i]))
-	}
-	require.LessOrEqual(t, worst, tolerance*scale, "%s: largest magnitude %g", what, scale)
+	golden.Near(t, what, want, v, tolerance, 0)
 }
 
 // Flat joins a table's rows.
@@ -147,8 +136,8 @@ func (s Supernet) TrainForward(t *testing.T, m *engine.Model, g *engine.Gradient
 	Near(t, "train logits", Flat(s.TrainLogits), g.Outputs[2], Tolerance)
 	state, err := m.StateFloat64()
 	require.NoError(t, err)
-	near(t, "running mean", s.StemMean, state["stem.1.running_mean"][:8], Tolerance)
-	near(t, "running var", s.StemVar, state["stem.1.running_var"][:8], Tolerance)
+	golden.Near(t, "running mean", s.StemMean, state["stem.1.running_mean"][:8], Tolerance, 0)
+	golden.Near(t, "running var", s.StemVar, state["stem.1.running_var"][:8], Tolerance, 0)
 }
 
 // TrainGradients compares the gradients of a pass in training mode.
