@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/gonas/gonas/nas/darts"
+	"github.com/gonas/gonas/nas/dartsminus"
 	"github.com/gonas/gonas/nas/fairdarts"
 	"github.com/gonas/gonas/nas/fairnas"
 	"github.com/gonas/gonas/nas/method"
@@ -18,6 +19,7 @@ func Methods() []method.Method {
 		darts.Method(),
 		fairnas.Method(),
 		fairdarts.Method(),
+		dartsminus.Method(),
 	}
 }
 

@@ -6,14 +6,17 @@ import (
 
 	"gonum.org/v1/gonum/stat"
 
+	"github.com/gonas/gonas/nas/dartsminus"
 	"github.com/gonas/gonas/nas/zoo"
 	"github.com/gonas/gonas/repro/verdict"
 )
 
 var dartsMinus = map[string]check{
+	"dartsminus_beta":          sure(dartsMinusBeta),
 	"dartsminus_c100_accuracy": value("100 less the printed error", func() (float64, error) { return complement("dm-c100-avg", "error") }),
 	"dartsminus_counts":        list(dartsMinusCounts),
 	"dartsminus_distinct":      list(dartsMinusDistinct),
+	"dartsminus_edge":          list(dartsMinusEdge),
 	"dartsminus_s0_params":     value("mean of the five networks", func() (float64, error) { return dartsMinusS0(zoo.ConventionWithoutHead, mean) }),
 	"dartsminus_s0_spread":     value("sample standard deviation of the five networks", func() (float64, error) { return dartsMinusS0(zoo.ConventionWithoutHead, deviation) }),
 }
@@ -70,4 +73,39 @@ func dartsMinusDistinct() ([]verdict.Check, error) {
 		}
 	}
 	return []verdict.Check{{Name: "different networks among the six of S2 and S3", Got: float64(len(seen)), Want: "6"}}, nil
+}
+
+// dartsMinusBeta is the auxiliary skip's coefficient as the published search sets it at the start of every epoch.
+func dartsMinusBeta() []verdict.Check {
+	c := dartsminus.DefaultConfig()
+	beta := func(epoch int) float64 { return c.Beta.At(epoch, c.Epochs) }
+	least := 1.0
+	for e := range c.Epochs {
+		least = min(least, beta(e))
+	}
+	return []verdict.Check{
+		{Name: "epoch 0", Got: beta(0), Want: "1.00"}, {Name: "epoch 25", Got: beta(25), Want: "0.50"},
+		{Name: "epoch 49, the last", Got: beta(c.Epochs - 1), Want: "0.02"}, {Name: "least of all epochs", Got: least, Want: "0.02"},
+	}
+}
+
+// dartsMinusEdge is how far the search's edges are from DARTS's plus β times the auxiliary operation.
+func dartsMinusEdge() ([]verdict.Check, error) {
+	e, err := exactEngine()
+	if err != nil {
+		return nil, err
+	}
+	var out []verdict.Check
+	for _, auxiliary := range []string{dartsminus.Skip, dartsminus.Conv1} {
+		for _, stride := range []int{1, 2} {
+			for _, beta := range []float64{0, 0.7} {
+				d, err := dartsminus.EdgeDeviation(e, stride, beta, auxiliary)
+				if err != nil {
+					return nil, err
+				}
+				out = append(out, verdict.Check{Name: fmt.Sprintf("largest deviation of output and gradients, auxiliary %s, stride %d, beta %g", auxiliary, stride, beta), Got: d, Want: "0"})
+			}
+		}
+	}
+	return out, nil
 }
