@@ -12,12 +12,12 @@ import (
 
 // TestUnpublished: runs at the profile paper say before they start that the data are not the papers'.
 func TestUnpublished(t *testing.T) {
-	jobs := []runner.Job{{Label: "darts"}, {Label: "random"}, {Label: "fairnas-strict"}}
+	jobs := []runner.Job{{Label: "darts"}, {Label: "random"}, {Label: "fairnas-strict"}, {Label: "fairnas"}}
 	embedded := datasets.Identity{Name: datasets.EmbeddedName, Train: 4000, Test: 1000}
 	assert.Equal(t, []string{
 		"not the published protocol, which takes the whole of CIFAR-10: on embedded (4000 training and 1000 test samples)",
 		"not the published protocol, which takes the whole of ImageNet: on embedded (4000 training and 1000 test samples)",
 	}, unpublished(profile.Paper, jobs, embedded))
 	assert.Empty(t, unpublished(profile.Day, jobs, embedded))
-	assert.Empty(t, unpublished(profile.Paper, jobs[:2], datasets.Identity{Name: datasets.CIFAR10Name, Train: 50000, Test: 10000, Published: true}))
+	assert.Empty(t, unpublished(profile.Paper, jobs[:3], datasets.Identity{Name: datasets.CIFAR10Name, Train: 50000, Test: 10000, Published: true}))
 }

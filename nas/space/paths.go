@@ -109,16 +109,15 @@ func (p Paths) Parse(code string) ([]int, error) {
 	}
 	parts := strings.Split(code, cut)
 	path := make([]int, len(parts))
+	wrong := len(parts) != len(p.Layers)
 	for l, part := range parts {
 		k, err := strconv.Atoi(part)
 		// Of several ways to write a number only the one that Code takes.
-		if err != nil || strconv.Itoa(k) != part {
-			return nil, fmt.Errorf("%s: code %q: expected %s, got %q", p.Name, code, p.form(), part)
-		}
+		wrong = wrong || err != nil || strconv.Itoa(k) != part || k < 0 || k >= slices.Max(p.Choices())
 		path[l] = k
 	}
-	if len(path) != len(p.Layers) {
-		return nil, fmt.Errorf("%s: code %q: expected %s", p.Name, code, p.form())
+	if wrong {
+		return nil, fmt.Errorf("%s: expected %s, got %q", p.Name, p.form(), code)
 	}
 	return path, p.check(path)
 }
