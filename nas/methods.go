@@ -11,6 +11,7 @@ import (
 	"github.com/gonas/gonas/nas/fairdarts"
 	"github.com/gonas/gonas/nas/fairnas"
 	"github.com/gonas/gonas/nas/method"
+	"github.com/gonas/gonas/nas/noisydarts"
 )
 
 // Methods lists the methods in the order of their publication.
@@ -19,6 +20,7 @@ func Methods() []method.Method {
 		darts.Method(),
 		fairnas.Method(),
 		fairdarts.Method(),
+		noisydarts.Method(),
 		dartsminus.Method(),
 	}
 }

@@ -328,6 +328,20 @@ func DropPath(x, scale *Node) *Node {
 	return Mul(x, BroadcastToDims(Reshape(scale, d[0], 1, 1, 1), d...))
 }
 
+// DropPathScale draws the scale of [DropPath] for the samples of x [batch, ...] from a random state uint64 [3]: 0 with a
+// probability, else 1/(1 - probability), [batch].
+func DropPathScale(state, x *Node, probability float64) *Node {
+	_, u := RandomUniform(state, shapes.Make(x.DType(), x.Shape().Dimensions[0]))
+	stays := LessThan(u, Scalar(u.Graph(), u.DType(), 1-probability))
+	return DivScalar(ConvertDType(stays, u.DType()), 1-probability)
+}
+
+// StandardDeviation is that of all numbers of x, whose squared deviations are divided by one less than there are; a scalar.
+func StandardDeviation(x *Node) *Node {
+	d := Sub(x, ReduceAllMean(x))
+	return Sqrt(DivScalar(ReduceAllSum(Mul(d, d)), float64(x.Shape().Size()-1)))
+}
+
 // CrossEntropy is the mean over the batch of -log softmax(logits)[label], with the targets smoothed by
 // smoothing: (1-smoothing) on the label and smoothing/classes on every class. logits [batch, classes],
 // labels int32 [batch]; a scalar.

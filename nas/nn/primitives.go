@@ -2,8 +2,10 @@ package nn
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
@@ -111,8 +113,22 @@ func primitive(name string, channels, stride int, affine, poolNorm bool) (op, er
 func noise(x, state *Node, stride int) *Node {
 	d := x.Shape().Clone()
 	d.Dimensions[1], d.Dimensions[2] = (d.Dimensions[1]+stride-1)/stride, (d.Dimensions[2]+stride-1)/stride
-	_, values := RandomNormal(state, d)
-	return StopGradient(values)
+	return StopGradient(StandardNormal(state, d))
+}
+
+// StandardNormal draws standard normal numbers from a random state uint64 [3]. Unlike GoMLX's RandomNormal, of whose numbers
+// it gives the others bit for bit, it gives no infinity where the uniform number behind one is 0, which happens once in
+// 2^32 numbers: XLA takes the smallest float32 there is, which RandomNormal puts in its place, for 0.
+func StandardNormal(state *Node, shape shapes.Shape) *Node {
+	state, u1 := RandomUniform(state, shape)
+	_, u2 := RandomUniform(state, shape)
+	return boxMuller(u1, u2)
+}
+
+// boxMuller makes a standard normal number of two uniform ones in [0, 1), which are multiples of at least 2^-64.
+func boxMuller(u1, u2 *Node) *Node {
+	u1 = MaxScalar(u1, 0x1p-65)
+	return Mul(Sqrt(MulScalar(Log(u1), -2)), Cos(MulScalar(u2, 2*math.Pi)))
 }
 
 // fixedState is for networks that are evaluated: the same noise at every call.
@@ -492,7 +508,7 @@ func PartialEdge(primitives []string, channels, stride, k int) (Module, error) {
 // random state uint64 [3], and the scale, a scalar.
 func NoisySkip() Module {
 	return NewLeaf("noisy_skip", nil, func(_ *Ctx, in []*Node) []*Node {
-		_, noise := RandomNormal(in[2], in[0].Shape())
+		noise := StandardNormal(in[2], in[0].Shape())
 		return []*Node{Mul(Add(in[0], StopGradient(Mul(noise, in[3]))), in[1])}
 	})
 }
