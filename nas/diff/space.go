@@ -133,8 +133,12 @@ func (gridSpace) Supernet(size space.Size, takes space.SupernetInputs, edge spac
 }
 
 func (gridSpace) Derive(_ Method, size space.Size, weights [][][]float64) Derived {
-	g := space.StrongestGrid(weights[0])
-	return Derived{Rule: "the strongest operation of every edge",
-		Network: &arch.Network{Input: [3]int{32, 32, size.InputChannels}, Classes: size.Classes, Grid: &g},
-		Skips:   run.Values{{Name: "skips", Number: float64(g.Count(nn.SkipConnect))}}}
+	d := Derived{Rule: "the strongest operation of every edge"}
+	g, err := space.StrongestGrid(weights[0])
+	if err != nil {
+		return d // a relaxation of another shape, which a search refuses before
+	}
+	d.Network = &arch.Network{Input: [3]int{32, 32, size.InputChannels}, Classes: size.Classes, Grid: &g}
+	d.Skips = run.Values{{Name: "skips", Number: float64(g.Count(nn.SkipConnect))}}
+	return d
 }

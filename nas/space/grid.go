@@ -235,9 +235,15 @@ func GridEdgeNames() []string {
 
 // StrongestGrid is the network of NAS-Bench-201, at the size of the benchmark, whose cell has on each edge the operation
 // that weighs most, of equals the first; weights are [6 edges][5 operations] in the order of [arch.GridOps].
-func StrongestGrid(weights [][]float64) arch.Grid {
+func StrongestGrid(weights [][]float64) (arch.Grid, error) {
 	g := arch.Grid{Cells: 5, Channels: 16}
+	if len(weights) != len(g.Cell) {
+		return g, fmt.Errorf("weights of a cell of NAS-Bench-201: expected %d edges, got %d", len(g.Cell), len(weights))
+	}
 	for i := range g.Cell {
+		if len(weights[i]) != len(arch.GridOps) {
+			return g, fmt.Errorf("weights of a cell of NAS-Bench-201: edge %d: expected %d operations, got %d", i, len(arch.GridOps), len(weights[i]))
+		}
 		best := 0
 		for k, w := range weights[i] {
 			if w > weights[i][best] {
@@ -246,5 +252,5 @@ func StrongestGrid(weights [][]float64) arch.Grid {
 		}
 		g.Cell[i] = arch.GridOps[best]
 	}
-	return g
+	return g, nil
 }

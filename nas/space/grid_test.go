@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gonas/gonas/backend"
+	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/nas/arch"
 	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/golden"
@@ -258,10 +259,52 @@ func TestGridSupernetGolden(t *testing.T) {
 
 // The strongest operation of every edge, none among them, as the official code derives a cell.
 func TestStrongestGrid(t *testing.T) {
-	g := StrongestGrid(golden.Table("arch_parameters", 6, 5))
+	g, err := StrongestGrid(golden.Table("arch_parameters", 6, 5))
+	require.NoError(t, err)
 	assert.Equal(t, readGrid(t).Supernet.Genotype, g.Code())
 	assert.NoError(t, arch.Network{Input: [3]int{32, 32, 3}, Classes: 10, Grid: &g}.Validate())
-	assert.Equal(t, arch.GridOps[0], StrongestGrid(rowsOf(make([]float64, 30), 5)).Cell[3], "of equals the first")
+	equal, err := StrongestGrid(rowsOf(make([]float64, 30), 5))
+	require.NoError(t, err)
+	assert.Equal(t, arch.GridOps[0], equal.Cell[3], "of equals the first")
+	_, err = StrongestGrid(rowsOf(make([]float64, 25), 5))
+	assert.ErrorContains(t, err, "expected 6 edges, got 5")
+	_, err = StrongestGrid(rowsOf(make([]float64, 24), 4))
+	assert.ErrorContains(t, err, "edge 0: expected 5 operations, got 4")
 	assert.Equal(t, []string{"0→1", "0→2", "1→2", "0→3", "1→3", "2→3"}, GridEdgeNames())
 	assert.Equal(t, 2, g.Count("avg_pool_3x3"))
+}
+
+// What the table says of cells is what was published: the optima, and 54.30, 15.61 and 16.32 for the cell of skip
+// connections alone, which DARTS ends with on NAS-Bench-201.
+func TestNASBench201Truth(t *testing.T) {
+	skips := arch.Grid{Cells: 5, Channels: 16}
+	for i := range skips.Cell {
+		skips.Cell[i] = nn.SkipConnect
+	}
+	for data, want := range map[string]struct{ best, skips, mean float64 }{
+		datasets.CIFAR10Name: {94.37, 54.30, 87.06}, datasets.CIFAR100Name: {73.51, 15.61, 61.41}, datasets.ImageNet16Name: {47.31, 16.32, 33.59},
+	} {
+		truth, err := NASBench201Truth(data)
+		require.NoError(t, err)
+		assert.Equal(t, 15625, truth.Cells)
+		assert.InDelta(t, want.best, truth.Best, 0.005)
+		assert.InDelta(t, want.mean, truth.Mean, 0.005)
+		q := truth.Quartiles
+		assert.True(t, q[0] < q[1] && q[1] < q[2] && q[2] < truth.Best, q)
+		got, err := TrueAccuraciesOn(NASBench201Name, data, []string{skips.Code(), truth.BestCode})
+		require.NoError(t, err)
+		assert.InDelta(t, want.skips, got[0], 0.005)
+		assert.Equal(t, truth.Best, got[1])
+	}
+	assert.True(t, HasTruth(NASBench201Name))
+	for want, f := range map[string]func() ([]float64, error){
+		`has no cell "000000"`: func() ([]float64, error) { return TrueAccuracies(NASBench201Name, []string{"000000"}) },
+		"not on svhn":          func() ([]float64, error) { return TrueAccuraciesOn(NASBench201Name, "svhn", nil) },
+		"not on cifar100":      func() ([]float64, error) { return TrueAccuraciesOn(NASBenchMacroName, datasets.CIFAR100Name, nil) },
+	} {
+		_, err := f()
+		assert.ErrorContains(t, err, want)
+	}
+	_, err := NASBench201Truth("svhn")
+	assert.ErrorContains(t, err, "not on svhn")
 }
