@@ -10,7 +10,6 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -19,12 +18,12 @@ import (
 	"github.com/gonas/gonas/backend"
 	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/nas"
+	"github.com/gonas/gonas/nas/diff"
 	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/method"
 	"github.com/gonas/gonas/nas/profile"
 	"github.com/gonas/gonas/nas/run"
 	"github.com/gonas/gonas/nas/space"
-	"github.com/gonas/gonas/nas/space/cells"
 )
 
 func embedded(t *testing.T) *datasets.Set {
@@ -223,7 +222,7 @@ func TestEveryVariant(t *testing.T) {
 					require.NoError(t, err)
 					assert.Len(t, truth, len(k.Trained))
 				}
-				assert.False(t, r.Ranking == nil && r.Genotype == nil && r.Front == nil, "a search gives something")
+				assert.False(t, r.Ranking == nil && r.Genotype == nil && r.Network == nil && r.Front == nil, "a search gives something")
 				r.Spec = run.Spec{}
 				text := marshal(t, r)
 				was, twice := seen[text]
@@ -236,7 +235,7 @@ func TestEveryVariant(t *testing.T) {
 
 // What a method is: names, papers, spaces and profiles that commands and claims rely on.
 func TestMethodsAreWhole(t *testing.T) {
-	known := slices.Concat(cells.Names(), space.PathSpaces())
+	known := slices.Concat(diff.Spaces(), space.PathSpaces())
 	runs := map[string]bool{}
 	for _, m := range nas.Methods() {
 		t.Run(m.Name, func(t *testing.T) {
@@ -323,7 +322,7 @@ func TestNotesAreTrue(t *testing.T) {
 				}
 				assert.NotZero(t, found, "%s: %s", what, note)
 				// A supernet of single paths has no cells, and its notes say what its profiles have instead.
-				assert.Equal(t, slices.Contains(cells.Names(), c.Shared().Space), strings.Contains(note, "cells"), "%s: %s", what, note)
+				assert.Equal(t, slices.Contains(diff.Spaces(), c.Shared().Space), regexp.MustCompile(`\bcells?\b`).MatchString(note), "%s: %s", what, note)
 			}
 		}
 	}

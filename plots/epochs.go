@@ -13,6 +13,15 @@ type EpochPanel struct {
 	// Name says what the number is.
 	Name   string
 	Series []EpochSeries
+	// Lines are what the runs are compared with.
+	Lines []EpochLine
+}
+
+// EpochLine is a number that no run changes, such as an optimum.
+type EpochLine struct {
+	// Name is the same in all panels that have the line.
+	Name  string
+	Value float64
 }
 
 // EpochSeries is a number of one run.
@@ -48,7 +57,7 @@ func Epochs(panels []EpochPanel, title string) (Figure, error) {
 	if len(panels) == 0 {
 		return fail("panels: expected at least one, got none")
 	}
-	var names []string
+	var names, lines []string
 	first, last := math.MaxInt, math.MinInt
 	ys := make([]scale, len(panels))
 	room := 0.0
@@ -69,6 +78,15 @@ func Epochs(panels []EpochPanel, title string) (Figure, error) {
 			}
 			all = append(all, s.Values)
 			first, last = min(first, s.Epochs[0]), max(last, s.Epochs[len(s.Epochs)-1])
+		}
+		for k, l := range p.Lines {
+			if l.Name == "" || !finite(l.Value) {
+				return fail("%s: lines[%d]: expected a name and a finite number, got %q and %g", p.Name, k, l.Name, l.Value)
+			}
+			if !slices.Contains(lines, l.Name) {
+				lines = append(lines, l.Name)
+			}
+			all = append(all, []float64{l.Value})
 		}
 		low, high := spread(all...)
 		ys[i] = roundScale(low, high, 5, false)
@@ -100,6 +118,12 @@ func Epochs(panels []EpochPanel, title string) (Figure, error) {
 		d.heading(x0+width/2, y0-headed, p.Name)
 		d.grid(c, true, true, true)
 		var ends []string
+		for _, l := range p.Lines {
+			look := referenceLook(slices.Index(lines, l.Name))
+			d.marks = append(d.marks, mark{points: []point{c.at(x.low, l.Value), c.at(x.high, l.Value)}, line: look.color, lineWidth: look.width, dash: look.dash, backdrop: true})
+			rows = append(rows, []string{p.Name, l.Name, "", exact(l.Value)})
+			ends = append(ends, fmt.Sprintf("%s %s", l.Name, number(l.Value, 4)))
+		}
 		for _, s := range p.Series {
 			l := seriesLook(slices.Index(names, s.Name))
 			var line []point
@@ -123,7 +147,15 @@ func Epochs(panels []EpochPanel, title string) (Figure, error) {
 	for i, name := range names {
 		list = append(list, lineEntry(name, seriesLook(i)))
 	}
+	for i, name := range lines {
+		list = append(list, lineEntry(name, referenceLook(i)))
+	}
 	total := float64(columns)*(room+width+gapX) - gapX
 	d.entries(list, total/2, bottom+legendDrop, max(total, 300))
 	return Figure{d.framed(title, "Over the epochs", fmt.Sprintf("Numbers over epochs %d to %d, one chart each. %s.", first, last, strings.Join(words, "; "))), rows}, nil
+}
+
+// referenceLook is that of a line that no run changes.
+func referenceLook(i int) look {
+	return look{color: muted, dash: [][]float64{dashed, dotted, {6, 2, 1, 2}}[i%3], width: thinWidth + 0.3}
 }

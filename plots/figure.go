@@ -65,6 +65,18 @@ func Cells(g arch.Genotype, title string) (Figure, error) {
 	return Figure{Genotype(g, title), rows}, nil
 }
 
+// GridCell draws the cell of a network of NAS-Bench-201 as [Grid] does; the data are the edges.
+func GridCell(g arch.Grid, title string) (Figure, error) {
+	if err := (arch.Network{Input: [3]int{32, 32, 3}, Classes: 10, Grid: &g}).Validate(); err != nil {
+		return Figure{}, fmt.Errorf("plots: grid cell: %w", err)
+	}
+	rows := [][]string{{"from", "to", "op"}}
+	for i, op := range g.Cell {
+		rows = append(rows, []string{strconv.Itoa(gridEdges[i][0]), strconv.Itoa(gridEdges[i][1]), op})
+	}
+	return Figure{Grid(g, title), rows}, nil
+}
+
 // Blocks draws a chain of blocks as [Chain] does; the data are the blocks.
 func Blocks(n arch.Network, title string) (Figure, error) {
 	if err := n.Validate(); err != nil {

@@ -238,6 +238,13 @@ func TestFiguresOfOtherSizes(t *testing.T) {
 		"one seed":   func() (Figure, error) { return Skips(one, "") },
 		"many names": func() (Figure, error) { return Skips(lots, "") },
 		"one epoch":  func() (Figure, error) { return Epochs(sampleTraces(1, 1, "loss"), "") },
+		"compared with lines": func() (Figure, error) {
+			panels := sampleTraces(2, 12, "DARTS", "DARTS-")
+			for i := range panels {
+				panels[i].Lines = []EpochLine{{"optimum", 6}, {"random: quartiles", 1}, {"random: quartiles", 2}, {"random: mean", 1.5}}
+			}
+			return Epochs(panels, "")
+		},
 		"two panels": func() (Figure, error) { return Epochs(sampleTraces(2, 2, "training loss", "beta"), "") },
 		"many runs":  func() (Figure, error) { return Epochs(sampleTraces(12, 600, "a", "b", "c", "d"), "") },
 		"seven":      func() (Figure, error) { return Epochs(sampleTraces(3, 50, "a", "b", "c", "d", "e", "f", "g"), "") },
@@ -419,6 +426,7 @@ func TestBadFigures(t *testing.T) {
 		"beta: series: expected at least one, got none":                                  func(p []EpochPanel) { p[1].Series = nil },
 		"loss: β from 0: expected at least one epoch, and a value for each, got 3 and 2": func(p []EpochPanel) { p[0].Series[0].Values = p[0].Series[0].Values[:2] },
 		"loss: β from 0.25: epochs[1]: expected more than 1, got 1":                      func(p []EpochPanel) { p[0].Series[1].Epochs[1] = 1 },
+		`beta: lines[0]: expected a name and a finite number, got "" and 1`:              func(p []EpochPanel) { p[1].Lines = []EpochLine{{"", 1}} },
 		"beta: β from 0: values[2]: expected a finite number, got NaN":                   func(p []EpochPanel) { p[1].Series[0].Values[2] = nan },
 	} {
 		p := sampleTraces(2, 3, "loss", "beta")

@@ -112,6 +112,9 @@ func reportSearch(w io.Writer, dir string, r run.Result) error {
 	if r.Genotype != nil {
 		printGenotype(w, *r.Genotype)
 	}
+	if n := r.Network; n != nil && n.Grid != nil {
+		fmt.Fprintf(w, "cell: %s\n", n.Grid.Code())
+	}
 	if r.Ranking != nil {
 		series, err := figures.Ranking(r)
 		if err != nil {
@@ -132,6 +135,9 @@ func reportSearch(w io.Writer, dir string, r run.Result) error {
 	}
 	if g := r.Genotype; g != nil {
 		text += fmt.Sprintf("; skip connections: %d normal, %d reduce", g.Normal.Count(nn.SkipConnect), g.Reduce.Count(nn.SkipConnect))
+	}
+	if n := r.Network; n != nil && n.Grid != nil {
+		text += fmt.Sprintf("; skip connections: %d of %d edges", n.Grid.Count(nn.SkipConnect), len(n.Grid.Cell))
 	}
 	fmt.Fprintln(w, text)
 	switch {

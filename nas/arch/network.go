@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Network is a whole architecture as plain data. Exactly one of Cells, Chain and Grid is set.
@@ -121,6 +122,35 @@ type Grid struct {
 	Cell     [6]string `json:"cell"`
 	Cells    int       `json:"cells"`
 	Channels int       `json:"channels"`
+}
+
+// Code is the cell as NAS-Bench-201 writes it: |op~0|+|op~0|op~1|+|op~0|op~1|op~2|, node by node, each operation with the
+// node that it comes from.
+func (g Grid) Code() string {
+	var b strings.Builder
+	edge := 0
+	for node := 1; node <= 3; node++ {
+		if node > 1 {
+			b.WriteByte('+')
+		}
+		for from := range node {
+			fmt.Fprintf(&b, "|%s~%d", g.Cell[edge], from)
+			edge++
+		}
+		b.WriteByte('|')
+	}
+	return b.String()
+}
+
+// Count is the number of edges with an operation.
+func (g Grid) Count(op string) int {
+	n := 0
+	for _, have := range g.Cell {
+		if have == op {
+			n++
+		}
+	}
+	return n
 }
 
 // GridOps are the operations of a NAS-Bench-201 cell.

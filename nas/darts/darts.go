@@ -10,7 +10,6 @@ import (
 	"github.com/gonas/gonas/nas/method"
 	"github.com/gonas/gonas/nas/nn"
 	"github.com/gonas/gonas/nas/space"
-	"github.com/gonas/gonas/nas/space/cells"
 )
 
 // Name of the method.
@@ -47,7 +46,7 @@ func (c Config) Validate() error {
 func Method() method.Method {
 	return method.Method{
 		Name: Name, Title: "DARTS", Paper: method.Paper{ArXiv: "1806.09055", Title: "DARTS: Differentiable Architecture Search"},
-		Spaces: cells.Names(), Data: datasets.CIFAR10Name,
+		Spaces: diff.Spaces(), Data: datasets.CIFAR10Name,
 		New: func() method.Config {
 			c := DefaultConfig()
 			return &c
@@ -56,6 +55,7 @@ func Method() method.Method {
 		Variants: []method.Variant{
 			{Label: "second", Title: "DARTS, second order", Set: `{"second_order": true}`},
 			{Label: "noise", Title: "DARTS with noise on skips", Set: `{"skip_noise": {"epochs": 0}}`},
+			diff.OnNASBench201("DARTS", ""),
 		},
 		Run: diff.Run(Search),
 	}

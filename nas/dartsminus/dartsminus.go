@@ -13,7 +13,6 @@ import (
 	"github.com/gonas/gonas/nas/method"
 	"github.com/gonas/gonas/nas/nn"
 	"github.com/gonas/gonas/nas/space"
-	"github.com/gonas/gonas/nas/space/cells"
 )
 
 // Name of the method.
@@ -121,7 +120,7 @@ func first(label string, beta float64) method.Variant {
 func Method() method.Method {
 	return method.Method{
 		Name: Name, Title: "DARTS-", Paper: method.Paper{ArXiv: "2009.01027", Title: "DARTS-: Robustly Stepping out of Performance Collapse Without Indicators"},
-		Spaces: cells.Names(), Data: datasets.CIFAR10Name,
+		Spaces: diff.Spaces(), Data: datasets.CIFAR10Name,
 		New: func() method.Config {
 			c := DefaultConfig()
 			return &c
@@ -130,6 +129,7 @@ func Method() method.Method {
 		Variants: []method.Variant{
 			first("beta0", 0), first("beta01", 0.1), first("beta04", 0.4), first("beta07", 0.7),
 			{Label: "constant", Title: "DARTS-, constant β", Set: `{"beta": {"schedule": "constant"}}`},
+			diff.OnNASBench201("DARTS-", ""),
 		},
 		Run: diff.Run(Search),
 	}

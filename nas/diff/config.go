@@ -26,7 +26,7 @@ type ArchConfig struct {
 type Config struct {
 	method.Common
 	Size space.Size `json:"size"`
-	// Primitives are the operations of space S0; the reduced spaces have their own, and it is left out.
+	// Primitives are the operations of space S0; the other spaces have their own, and do not read it.
 	Primitives []string             `json:"primitives,omitempty"`
 	Weights    method.WeightsConfig `json:"weights"`
 	Arch       ArchConfig           `json:"arch"`
@@ -62,11 +62,11 @@ func (c Config) Validate() error {
 			return fmt.Errorf("config: %s: expected more than 0, got %g", f.name, f.value)
 		}
 	}
-	_, err := c.Cells()
+	_, err := c.Over()
 	return err
 }
 
-// Cells is the space that the configuration names.
+// Cells is the space of DARTS's cells that the configuration names.
 func (c Config) Cells() (cells.Space, error) {
 	s, err := cells.Lookup(c.Space, c.Primitives)
 	if err != nil {
@@ -113,5 +113,28 @@ func Profiles(quick, why string) map[string]method.Profile {
 			Seconds: 2000 * step,
 		},
 		profile.Paper: {Note: "the published protocol", Seconds: 50 * 390 * 4.4},
+	}
+}
+
+// OnNASBench201 is the variant of a method, called title, that searches NAS-Bench-201: three stages of 5 cells, 16 channels
+// at first, and fewer in the reduced profiles. why is what [Profiles] says of quick.
+func OnNASBench201(title, why string) method.Variant {
+	if why != "" {
+		why = "; " + why
+	}
+	return method.Variant{
+		Label: "nb201", Title: title + " on NAS-Bench-201",
+		Set: `{"space": "` + space.NASBench201Name + `", "size": {"cells": 5, "channels": 16}}`,
+		At: map[string]string{
+			profile.Smoke: `{"size": {"cells": 1, "channels": 4}}`,
+			profile.Quick: `{"size": {"cells": 1, "channels": 8}}`,
+		},
+		Seconds: map[string]float64{profile.Quick: 10},
+		Notes: map[string]string{
+			profile.Smoke: "seconds: NAS-Bench-201 with stages of 1 cell, 4 channels, 8×8 pixels, 3 epochs of 4 steps, batch 8; rates raised: weights 0.05 to 0.01, architecture 0.3 (Adam); shows that everything works and nothing else",
+			profile.Quick: "seconds: NAS-Bench-201 with stages of 1 cell, 8 channels, 16×16 pixels, 10 epochs of 15 steps, batch 16; because 150 steps are some hundredth of the paper's, rates are raised: weights 0.05 to 0.01, architecture 0.05 (Adam)" + why,
+			profile.GPU:   "minutes on one GPU, which was not measured: NAS-Bench-201 with stages of 5 cells, 16 channels, 32×32 pixels, 10 epochs of 100 steps, batch 64, compiled as one program; rates raised: weights 0.05 to 0.01, architecture 0.02 (Adam)",
+			profile.Day:   "hours on two cores: NAS-Bench-201 with stages of 5 cells, 16 channels, 32×32 pixels, 20 epochs of 100 steps, batch 16; rates raised: weights 0.05 to 0.01, architecture 0.01 (Adam)",
+		},
 	}
 }

@@ -6,23 +6,20 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/tensors"
-
-	"github.com/gonas/gonas/nas/space/cells"
 )
 
-// States is the input of a random state for every edge of every cell, [cells·14, 3], which depends on seed and pass alone;
+// States is the input of a random state for every edge of every cell, [edges, 3], which depends on seed and pass alone;
 // stream tells inputs of a method apart.
 func States(name string, stream uint64) Input {
-	n := func(c Config) int { return c.Size.Cells * cells.Edges }
 	return Input{Name: name, To: ToEdge,
-		Shape: func(c Config) shapes.Shape { return shapes.Make(dtypes.Uint64, n(c), 3) },
+		Shape: func(c Config) shapes.Shape { return shapes.Make(dtypes.Uint64, c.edges(), 3) },
 		At: func(c Config, p Pass) *tensors.Tensor {
 			r := rand.New(rand.NewPCG(c.Seed^stream, p.Number()))
-			flat := make([]uint64, 3*n(c))
+			flat := make([]uint64, 3*c.edges())
 			for i := range flat {
 				flat[i] = r.Uint64()
 			}
-			return tensors.FromFlatDataAndDimensions(flat, n(c), 3)
+			return tensors.FromFlatDataAndDimensions(flat, c.edges(), 3)
 		}}
 }
 

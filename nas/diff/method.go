@@ -29,7 +29,7 @@ type Method struct {
 	Kind      string
 	Threshold float64
 	// Relax makes mixing weights of a table's parameters, both [edges, operations]; in are the inputs of [ToRelax]. Table
-	// 0 is of the normal cells, 1 of the reduction cells.
+	// 0 is of the normal cells, 1 of the reduction cells; NAS-Bench-201 has table 0 alone.
 	Relax func(table int, alpha *graph.Node, in []*graph.Node) *graph.Node
 	// Penalty is nil, or the scalar of all tables' parameters that the architecture's loss adds.
 	Penalty func(alphas []*graph.Node) *graph.Node
@@ -41,7 +41,8 @@ type Method struct {
 	// gets its row of each input of [ToEdge], then those of [ToAllEdges], numbered from at.Own; before them a random state
 	// uint64 [3] where the space has the operation noise.
 	Edge func(at space.EdgeAt, ops []string) (nn.Module, error)
-	// Derive makes cells of the tables' weights; the second result names the rule used.
+	// Derive makes DARTS's cells of the tables' weights; the second result names the rule used. Where the space alone says
+	// what is derived, as NAS-Bench-201 does, it is not asked.
 	Derive func(s cells.Space, weights [][][]float64) (arch.Genotype, string)
 }
 
@@ -49,7 +50,7 @@ type Method struct {
 type To int
 
 const (
-	// ToEdge gives every edge its row of [cells·14, ...].
+	// ToEdge gives every edge of every cell its row: [cells·14, ...] of DARTS's cells.
 	ToEdge To = iota
 	// ToAllEdges gives all edges the whole of it.
 	ToAllEdges
@@ -113,7 +114,7 @@ type own struct{ Config }
 // Method makes of it a method like those of gonas: DARTS's configuration, profiles and spaces.
 func (m Method) Method() method.Method {
 	return method.Method{
-		Name: m.Name, Title: m.Name, Spaces: cells.Names(), Data: "cifar10",
+		Name: m.Name, Title: m.Name, Spaces: Spaces(), Data: "cifar10",
 		New:      func() method.Config { return &own{DefaultConfig()} },
 		Profiles: Profiles("", ""),
 		Run:      Run(func(*own) Method { return m }),
@@ -141,21 +142,25 @@ func (m Method) Code(e *engine.Engine, c Config) (string, error) {
 	}
 	h := sha256.New()
 	fmt.Fprintf(h, "%s|%s|%g|%g|%s|%s|", m.Name, m.Kind, m.Threshold, m.InitialScale, f.relax, f.penalty)
-	weights := make([][][]float64, tables)
-	for t := range weights {
-		weights[t] = probe(cells.Edges, len(f.space.Cell(t == 1)[0]), float64(t))
+	weights := make([][][]float64, len(f.tables))
+	for t, table := range f.tables {
+		weights[t] = probe(len(table.Rows), table.columns(), float64(t))
 		for _, row := range weights[t] {
 			for k := range row {
 				row[k] = math.Abs(row[k])
 			}
 		}
 	}
-	genotype, rule := m.Derive(f.space, weights)
-	text, err := json.Marshal(genotype)
+	derived := f.space.Derive(m, c.Size, weights)
+	var what any = derived.Network
+	if derived.Genotype != nil {
+		what = derived.Genotype
+	}
+	text, err := json.Marshal(what)
 	if err != nil {
 		return "", err
 	}
-	fmt.Fprintf(h, "%s|%s|", text, rule)
+	fmt.Fprintf(h, "%s|%s|", text, derived.Rule)
 	net, err := f.supernet()
 	if err != nil {
 		return "", err
@@ -177,14 +182,12 @@ func (m Method) Code(e *engine.Engine, c Config) (string, error) {
 type functions struct {
 	config Config
 	method Method
-	space  cells.Space
+	space  Space
+	tables []TableSpec
 	// relax has a name for each table, penalty is empty where there is none.
 	relax   []string
 	penalty string
 }
-
-// tables of architecture parameters: of normal and of reduction cells.
-const tables = 2
 
 func newFunctions(e *engine.Engine, c Config, m Method) (*functions, error) {
 	if m.Relax == nil || m.Derive == nil {
@@ -193,14 +196,15 @@ func newFunctions(e *engine.Engine, c Config, m Method) (*functions, error) {
 	if m.Kind != run.Softmax && m.Kind != run.Sigmoid {
 		return nil, fmt.Errorf("method %s: kind: expected %q or %q, got %q", m.Name, run.Softmax, run.Sigmoid, m.Kind)
 	}
-	s, err := c.Cells()
+	s, err := c.Over()
 	if err != nil {
 		return nil, err
 	}
-	f := &functions{config: c, method: m, space: s}
+	f := &functions{config: c, method: m, space: s, tables: s.Tables()}
 	var alphas []*tensors.Tensor
-	for t := range tables {
-		alpha := e.Tensor(slices.Concat(probe(cells.Edges, len(s.Cell(t == 1)[0]), float64(t))...), cells.Edges, len(s.Cell(t == 1)[0]))
+	for t, table := range f.tables {
+		rows, columns := len(table.Rows), table.columns()
+		alpha := e.Tensor(slices.Concat(probe(rows, columns, float64(t))...), rows, columns)
 		alphas = append(alphas, alpha)
 		in := []*tensors.Tensor{alpha}
 		for _, input := range m.Inputs {
@@ -255,21 +259,28 @@ func (f *functions) relaxation(table int) nn.Module {
 
 // edge makes an edge of the supernet.
 func (f *functions) edge(at space.EdgeAt) (nn.Module, error) {
-	ops := f.space.Cell(at.Reduce)[at.Row]
+	ops := f.tables[at.Table()].Ops[at.Row]
 	if f.method.Edge == nil {
 		return nn.MixedEdge(ops, at.Channels, at.Stride)
 	}
-	if f.space.Has(nn.Noise) {
+	if f.has(nn.Noise) {
 		at.Own = 1
 	}
 	return f.method.Edge(at, ops)
+}
+
+// has tells whether any edge has an operation.
+func (f *functions) has(op string) bool {
+	return slices.ContainsFunc(f.tables, func(t TableSpec) bool {
+		return slices.ContainsFunc(t.Ops, func(ops []string) bool { return slices.Contains(ops, op) })
+	})
 }
 
 // inputs are all that the objective takes behind images, labels and parameters: those of edges, those that edges share,
 // then the relaxation's.
 func (f *functions) inputs() []Input {
 	var out []Input
-	if f.space.Has(nn.Noise) {
+	if f.has(nn.Noise) {
 		out = append(out, States("noise", 0x4015e))
 	}
 	for _, to := range []To{ToEdge, ToAllEdges, ToRelax} {
@@ -293,11 +304,11 @@ func (f *functions) supernet() (nn.Module, error) {
 			takes.Shared++
 		}
 	}
-	return space.Supernet(f.config.Size, takes, f.edge)
+	return f.space.Supernet(f.config.Size, takes, f.edge)
 }
 
 // objective is the composite that a search differentiates: images [batch, height, width, channels], labels [batch], the
-// tables' parameters [14, operations] and the inputs to the loss, the number of correct samples and the penalty's part of
+// tables' parameters [edges, operations] and the inputs to the loss, the number of correct samples and the penalty's part of
 // the loss.
 func (f *functions) objective() (nn.Module, error) {
 	net, err := f.supernet()
@@ -321,7 +332,8 @@ func (f *functions) objective() (nn.Module, error) {
 	}
 	signature := fmt.Sprintf("objective|%s|%v|%s", net.Signature(), f.relax, penalty.Signature())
 	return nn.NewComposite(signature, nn.Network, []nn.Child{{Module: net}}, func(e nn.Env, in []nn.Value) []nn.Value {
-		alphas, inputs, relaxing := in[2:2+tables], in[2+tables:len(in)-toRelax], in[len(in)-toRelax:]
+		first := 2 + len(f.tables)
+		alphas, inputs, relaxing := in[2:first], in[first:len(in)-toRelax], in[len(in)-toRelax:]
 		netIn := []nn.Value{in[0]}
 		for t, alpha := range alphas {
 			netIn = append(netIn, nn.Call1(e, "", f.relaxation(t), append([]nn.Value{alpha}, relaxing...)...))

@@ -41,7 +41,7 @@ func Search(ctx context.Context, env method.Env, c Config, m Method) (result *ru
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
-	plan := run.Plan{Spec: env.Spec, Epochs: c.Epochs, Steps: c.StepsPerEpoch, Tables: t.tables(),
+	plan := run.Plan{Spec: env.Spec, Epochs: c.Epochs, Steps: c.StepsPerEpoch, Tables: t.planned(),
 		Hint: fmt.Sprintf("lower weights.learning_rate (%g) and arch.learning_rate (%g) or set weights.clip (%g)", c.Weights.LearningRate, c.Arch.LearningRate, c.Weights.Clip)}
 	if plan.Steps == 0 {
 		plan.Steps = data[0].Steps()
@@ -51,9 +51,12 @@ func Search(ctx context.Context, env method.Env, c Config, m Method) (result *ru
 		return nil, err
 	}
 	r := &run.Result{Log: trace.Log, Tables: trace.Tables, Numbers: run.Values{{Name: "steps", Number: float64(c.Epochs * plan.Steps)}}}
-	var genotype arch.Genotype
-	genotype, r.DerivedBy = t.derive(trace.Tables)
-	r.Genotype, r.Network = &genotype, Network(genotype, c.Size)
+	var weights [][][]float64
+	for _, table := range trace.Tables {
+		weights = append(weights, table.Last().Weights)
+	}
+	d := t.space.Derive(m, c.Size, weights)
+	r.Genotype, r.Network, r.DerivedBy = d.Genotype, d.Network, d.Rule
 	return r, nil
 }
 
@@ -88,8 +91,8 @@ func Network(g arch.Genotype, of space.Size) *arch.Network {
 // Substitute is the network of the two strongest edges of every node, by the weights that a search ended with: what is
 // trained where nothing can be built of what it derived. The second result says so.
 func Substitute(r run.Result) (*arch.Network, string, error) {
-	normal, okN := r.Table(tableNames[0])
-	reduce, okR := r.Table(tableNames[1])
+	normal, okN := r.Table(cellTables[0])
+	reduce, okR := r.Table(cellTables[1])
 	if !okN || !okR {
 		return nil, "", run.ErrNothingDerived
 	}
@@ -153,13 +156,13 @@ func newTask(e *engine.Engine, c Config, m Method) (t *task, err error) {
 	}
 	shapesIn := []shapes.Shape{shapes.Make(dtypes.Float32, c.Batch, c.Image, c.Image, c.Size.InputChannels), shapes.Make(dtypes.Int32, c.Batch)}
 	random := rand.New(rand.NewPCG(c.Seed, 0xa1fa))
-	for side := range tables {
-		columns := len(f.space.Cell(side == 1)[0])
-		values := make([]float32, cells.Edges*columns)
+	for _, table := range f.tables {
+		rows, columns := len(table.Rows), table.columns()
+		values := make([]float32, rows*columns)
 		for i := range values {
 			values[i] = float32(m.InitialScale * random.NormFloat64())
 		}
-		v := &engine.Variable{Value: tensors.FromFlatDataAndDimensions(values, cells.Edges, columns)}
+		v := &engine.Variable{Value: tensors.FromFlatDataAndDimensions(values, rows, columns)}
 		t.alphas, shapesIn = append(t.alphas, v), append(shapesIn, v.Value.Shape())
 	}
 	for _, in := range f.inputs() {
@@ -179,36 +182,33 @@ func (t *task) close() error {
 	return errors.Join(errs...)
 }
 
-var tableNames = [tables]string{"normal", "reduce"}
-
-// tables are the plan's, without snapshots.
-func (t *task) tables() []run.Table {
+// planned are the plan's tables, without snapshots.
+func (t *task) planned() []run.Table {
 	var out []run.Table
-	for i, name := range tableNames {
-		out = append(out, run.Table{Name: name, Kind: t.method.Kind, Threshold: t.method.Threshold, Rows: cells.EdgeNames(), Columns: cells.Columns(t.space.Cell(i == 1))})
+	for _, table := range t.tables {
+		planned := run.Table{Name: table.Name, Kind: t.method.Kind, Rows: table.Rows, Columns: cells.Columns(table.named())}
+		if table.ByMethod {
+			planned.Threshold = t.method.Threshold
+		}
+		out = append(out, planned)
 	}
 	return out
 }
 
-// derive makes cells of the tables' last weights.
-func (t *task) derive(list []run.Table) (arch.Genotype, string) {
-	var weights [][][]float64
-	for _, table := range list {
-		weights = append(weights, table.Last().Weights)
-	}
-	return t.method.Derive(t.space, weights)
-}
-
 // alphaInputs are the numbers of the objective's inputs that are architecture parameters.
-func alphaInputs() []int {
-	out := make([]int, tables)
+func (t *task) alphaInputs() []int {
+	out := make([]int, len(t.tables))
 	for i := range out {
 		out[i] = 2 + i
 	}
 	return out
 }
 
-// inputs are the objective's for a pass; what stands behind the first 2+tables is the pass's own, to be freed after it.
+// own are those of the objective's inputs that a pass made, to be freed after it: they stand behind images, labels and
+// the tables' parameters.
+func (t *task) own(in []*tensors.Tensor) []*tensors.Tensor { return in[2+len(t.tables):] }
+
+// inputs are the objective's for a pass.
 func (t *task) inputs(b run.Batch, p Pass) []*tensors.Tensor {
 	in := []*tensors.Tensor{b.X, b.Y}
 	for _, v := range t.alphas {
@@ -239,16 +239,16 @@ func (t *task) rate(epoch int) float64 {
 func (t *task) stepArchitecture(p run.Position, rate float64, batches []run.Batch) (loss float64, err error) {
 	c := t.config
 	valid := t.inputs(batches[1], Pass{p, 1})
-	free := valid[2+tables:]
+	free := t.own(valid)
 	defer func() { err = errors.Join(err, run.Finalize(free...)) }()
 	var g *engine.Gradients
 	if c.SecondOrder {
 		train := t.inputs(batches[0], Pass{p, 0})
-		free = append(free, train[2+tables:]...)
+		free = append(free, t.own(train)...)
 		g, err = engine.Unrolled(t.model, t.weightsOpt, engine.UnrolledConfig{LearningRate: rate,
-			Momentum: c.Weights.Momentum, WeightDecay: c.Weights.WeightDecay, Inputs: alphaInputs()}, train, valid)
+			Momentum: c.Weights.Momentum, WeightDecay: c.Weights.WeightDecay, Inputs: t.alphaInputs()}, train, valid)
 	} else {
-		g, err = t.model.Gradient(nn.Mode{Train: true}, false, alphaInputs(), valid...)
+		g, err = t.model.Gradient(nn.Mode{Train: true}, false, t.alphaInputs(), valid...)
 	}
 	if err != nil {
 		return 0, err
@@ -267,7 +267,7 @@ func (t *task) stepArchitecture(p run.Position, rate float64, batches []run.Batc
 
 func (t *task) stepWeights(p run.Position, rate float64, b run.Batch) (loss float64, err error) {
 	in := t.inputs(b, Pass{p, 0})
-	defer func() { err = errors.Join(err, run.Finalize(in[2+tables:]...)) }()
+	defer func() { err = errors.Join(err, run.Finalize(t.own(in)...)) }()
 	g, err := t.model.Gradient(nn.Mode{Train: true}, true, nil, in...)
 	if err != nil {
 		return 0, err
@@ -299,15 +299,15 @@ func (t *task) EpochEnd(p run.Position, snapshots []run.Snapshot) (run.Values, e
 	n := float64(p.Steps)
 	s := t.sums
 	t.sums = struct{ trainLoss, trainAccuracy, valLoss, valAccuracy, penalty float64 }{}
-	weights := make([][][]float64, tables)
+	weights := make([][][]float64, len(snapshots))
 	for i, snapshot := range snapshots {
 		weights[i] = snapshot.Weights
 	}
-	genotype, _ := t.method.Derive(t.space, weights)
+	derived := t.space.Derive(t.method, t.config.Size, weights)
 	row := run.Values{{Name: "epoch", Number: float64(p.Epoch + 1)}, {Name: "steps", Number: n}, {Name: "learning_rate", Number: t.rate(p.Epoch)},
 		{Name: "train_loss", Number: s.trainLoss / n}, {Name: "train_accuracy", Number: s.trainAccuracy / n},
-		{Name: "val_loss", Number: s.valLoss / n}, {Name: "val_accuracy", Number: s.valAccuracy / n}, {Name: "penalty", Number: s.penalty / n},
-		{Name: "skips_normal", Number: float64(genotype.Normal.Count(nn.SkipConnect))}, {Name: "skips_reduce", Number: float64(genotype.Reduce.Count(nn.SkipConnect))}}
+		{Name: "val_loss", Number: s.valLoss / n}, {Name: "val_accuracy", Number: s.valAccuracy / n}, {Name: "penalty", Number: s.penalty / n}}
+	row = append(row, derived.Skips...)
 	for _, in := range t.functions.inputs() {
 		if in.Number != nil {
 			row = append(row, run.Value{Name: in.Name, Number: in.Number(t.config, p.Epoch)})
@@ -338,8 +338,9 @@ func (t *task) Snapshots(epoch int) ([]run.Snapshot, error) {
 			if err != nil {
 				return nil, err
 			}
-			columns := len(flat) / cells.Edges
-			for row := range cells.Edges {
+			rows := len(t.tables[side].Rows)
+			columns := len(flat) / rows
+			for row := range rows {
 				*dst = append(*dst, flat[row*columns:(row+1)*columns])
 			}
 		}
@@ -370,7 +371,7 @@ func (t *task) State() (run.State, error) {
 	}
 	for side, list := range alphas {
 		for k, v := range list {
-			state[fmt.Sprintf("%s%s.%d", alphaPrefix, tableNames[side], k)] = v
+			state[fmt.Sprintf("%s%s.%d", alphaPrefix, t.tables[side].Name, k)] = v
 		}
 	}
 	return run.State{Tensors: state, Counters: map[string][]int64{
@@ -391,7 +392,8 @@ func (t *task) SetState(s run.State) error {
 		return err
 	}
 	var alphas [][][]float32
-	for _, name := range tableNames {
+	for _, table := range t.tables {
+		name := table.Name
 		var list [][]float32
 		for k := range 3 {
 			v, ok := s.Tensors[fmt.Sprintf("%s%s.%d", alphaPrefix, name, k)]

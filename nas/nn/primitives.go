@@ -24,7 +24,18 @@ const (
 	Noise       = "noise"
 )
 
-// Primitives are all operations that [Primitive] makes.
+// Operations of NAS-Bench-201's supernet. Its pool is not DARTS's, which has a batch norm behind it.
+const (
+	NorConv1x1      = "nor_conv_1x1"
+	NorConv3x3      = "nor_conv_3x3"
+	PlainAvgPool3x3 = "plain_avg_pool_3x3"
+)
+
+// GridPrimitives are the operations of an edge of NAS-Bench-201, in the order of its code (and of arch.GridOps, where the
+// pool is called avg_pool_3x3).
+var GridPrimitives = []string{None, SkipConnect, NorConv1x1, NorConv3x3, PlainAvgPool3x3}
+
+// Primitives are the operations of DARTS's cells.
 var Primitives = []string{None, MaxPool3x3, AvgPool3x3, SkipConnect, SepConv3x3, SepConv5x5, SepConv7x7, DilConv3x3, DilConv5x5, Conv7x1x1x7, Noise}
 
 func batchNormSpecs(name string, channels int, affine bool) []Spec {
@@ -104,6 +115,16 @@ func primitive(name string, channels, stride int, affine, poolNorm bool) (op, er
 		return conv7x1(channels, stride, affine), nil
 	case Noise:
 		return op{fn: func(_ *Ctx, x, gain *Node) *Node { return times(noise(x, fixedState(x), stride), gain) }}, nil
+	}
+	if stride == 1 && !affine {
+		switch name {
+		case NorConv1x1:
+			return biasedConvBN(channels, 1), nil
+		case NorConv3x3:
+			return biasedConvBN(channels, 3), nil
+		case PlainAvgPool3x3:
+			return op{fn: func(_ *Ctx, x, gain *Node) *Node { return times(AvgPoolImages(x, 3, 1, 1, false), gain) }}, nil
+		}
 	}
 	return op{}, fmt.Errorf("unknown operation %q, expected one of %v", name, Primitives)
 }
@@ -207,6 +228,20 @@ func reluConvBN(in, out int, affine bool) op {
 	specs := append([]Spec{pointwiseSpec("op.1.weight", in, out)}, batchNormSpecs("op.2", out, affine)...)
 	return op{specs, func(c *Ctx, x, gain *Node) *Node {
 		return batchNorm(c, "op.2", PointwiseConv(ReLU(x), c.Tensor("op.1.weight"), 1), gain)
+	}}
+}
+
+// biasedConvBN is the convolution of NAS-Bench-201's supernet: ReLU, kernel×kernel convolution with a bias, batch norm
+// without affine parameters. Its code gives a convolution a bias where the norm has none.
+func biasedConvBN(channels, kernel int) op {
+	weight := convSpec("op.1.weight", channels, channels, kernel, kernel)
+	if kernel == 1 {
+		weight = pointwiseSpec("op.1.weight", channels, channels)
+	}
+	specs := append([]Spec{weight, {Name: "op.1.bias", Shape: []int{channels}}}, batchNormSpecs("op.2", channels, false)...)
+	return op{specs, func(c *Ctx, x, gain *Node) *Node {
+		y := convolve(c.Tensor("op.1.weight"), ReLU(x), kernel, kernel, square(1))
+		return batchNorm(c, "op.2", Add(y, alongChannels(c.Tensor("op.1.bias"), y)), gain)
 	}}
 }
 

@@ -21,7 +21,8 @@ var FairDARTSPrimitives = DARTSPrimitives[1:]
 
 // Size are a cell network's dimensions.
 type Size struct {
-	// Cells is the number of cells; those at Cells/3 and 2·Cells/3 halve the image and double the channels.
+	// Cells is the number of cells; those at Cells/3 and 2·Cells/3 halve the image and double the channels. Of
+	// NAS-Bench-201 it is the number in each of the three stages.
 	Cells int `json:"cells"`
 	// Channels of the first cell's nodes.
 	Channels int `json:"channels"`
@@ -66,6 +67,14 @@ type EdgeAt struct {
 	Own int
 }
 
+// Table is the number of the table that has the edge's row: 0, or 1 in a reduction cell.
+func (at EdgeAt) Table() int {
+	if at.Reduce {
+		return 1
+	}
+	return 0
+}
+
 // EdgeFunc makes an edge of a supernet: x [batch, height, width, channels], its row of each table of its kind of cell,
 // its row of each input that has one for every edge, and the inputs that all edges share, to [batch, height/stride,
 // width/stride, channels].
@@ -73,9 +82,9 @@ type EdgeFunc func(at EdgeAt) (nn.Module, error)
 
 // SupernetInputs says what a supernet of cells takes beside images.
 type SupernetInputs struct {
-	// Tables is the number of tables of each kind of cell, [14, ...] each.
+	// Tables is the number of tables of each kind of cell, [edges of a cell, ...] each.
 	Tables int
-	// PerEdge are inputs [cells·14, ...], of which every edge gets its row; Shared are inputs that all edges get.
+	// PerEdge are inputs [edges of all cells, ...], of which every edge gets its row; Shared are inputs that all edges get.
 	PerEdge, Shared int
 }
 

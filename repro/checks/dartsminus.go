@@ -6,7 +6,11 @@ import (
 
 	"gonum.org/v1/gonum/stat"
 
+	"github.com/gonas/gonas/datasets"
+	"github.com/gonas/gonas/nas/arch"
 	"github.com/gonas/gonas/nas/dartsminus"
+	"github.com/gonas/gonas/nas/nn"
+	"github.com/gonas/gonas/nas/space"
 	"github.com/gonas/gonas/nas/zoo"
 	"github.com/gonas/gonas/repro/verdict"
 )
@@ -17,6 +21,7 @@ var dartsMinus = map[string]check{
 	"dartsminus_counts":        list(dartsMinusCounts),
 	"dartsminus_distinct":      list(dartsMinusDistinct),
 	"dartsminus_edge":          list(dartsMinusEdge),
+	"dartsminus_nb201_table":   list(dartsMinusGrid),
 	"dartsminus_s0_params":     value("mean of the five networks", func() (float64, error) { return dartsMinusS0(zoo.ConventionWithoutHead, mean) }),
 	"dartsminus_s0_spread":     value("sample standard deviation of the five networks", func() (float64, error) { return dartsMinusS0(zoo.ConventionWithoutHead, deviation) }),
 }
@@ -73,6 +78,32 @@ func dartsMinusDistinct() ([]verdict.Check, error) {
 		}
 	}
 	return []verdict.Check{{Name: "different networks among the six of S2 and S3", Got: float64(len(seen)), Want: "6"}}, nil
+}
+
+// dartsMinusGrid is what NAS-Bench-201's table says of the optimum, of the cell of skip connections alone, and of random
+// cells.
+func dartsMinusGrid() ([]verdict.Check, error) {
+	skips := arch.Grid{}
+	for i := range skips.Cell {
+		skips.Cell[i] = nn.SkipConnect
+	}
+	var out []verdict.Check
+	for _, c := range []struct{ data, best, skips, mean string }{
+		{datasets.CIFAR10Name, "94.37", "54.30", "87.06"}, {datasets.CIFAR100Name, "73.51", "15.61", "61.41"}, {datasets.ImageNet16Name, "47.31", "16.32", "33.59"},
+	} {
+		truth, err := space.NASBench201Truth(c.data)
+		if err != nil {
+			return nil, err
+		}
+		of, err := space.TrueAccuraciesOn(space.NASBench201Name, c.data, []string{skips.Code()})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, verdict.Check{Name: c.data + ": optimum", Got: truth.Best, Want: c.best},
+			verdict.Check{Name: c.data + ": skip connections alone", Got: of[0], Want: c.skips},
+			verdict.Check{Name: c.data + ": mean of all cells", Got: truth.Mean, Want: c.mean})
+	}
+	return out, nil
 }
 
 // dartsMinusBeta is the auxiliary skip's coefficient as the published search sets it at the start of every epoch.

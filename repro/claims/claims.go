@@ -56,6 +56,8 @@ type Rule struct {
 	// Bound is what a trend or rank must lie above, or below if Below.
 	Bound float64 `yaml:"bound" json:"bound,omitempty"`
 	Below bool    `yaml:"below" json:"below,omitempty"`
+	// Seeds is how many seeds it takes, where those that every claim needs are too few.
+	Seeds int `yaml:"seeds" json:"seeds,omitempty"`
 	// Target and Margin are a level's printed value and how far from it counts as the same.
 	Target float64 `yaml:"target" json:"target,omitempty"`
 	Margin float64 `yaml:"margin" json:"margin,omitempty"`

@@ -42,6 +42,15 @@ func kept(ops ...string) (r run.Result) {
 	return r
 }
 
+// onGrid is a search on NAS-Bench-201 that derived a cell of these operations, its skip connections at a weight of 1/4.
+func onGrid(ops ...string) (r run.Result) {
+	g := arch.Grid{Cell: [6]string(ops), Cells: 5, Channels: 16}
+	r.Network = &arch.Network{Input: [3]int{32, 32, 3}, Classes: 10, Grid: &g}
+	r.Tables = []run.Table{{Name: space.GridTable, Kind: run.Softmax, Rows: []string{"0→1"}, Columns: [][]string{{"none", "skip_connect"}},
+		Epochs: []run.Snapshot{{Weights: [][]float64{{0.75, 0.25}}}}}}
+	return r
+}
+
 // ranked is a supernet that ranked networks of NAS-Bench-Macro.
 func ranked(t *testing.T, of func(truth []float64) run.Ranking) (r run.Result) {
 	codes := []string{"00000000", "11111111", "22222222", "01201201"}
@@ -111,6 +120,14 @@ func TestQuantities(t *testing.T) {
 		{"of every edge", "skip_weight", softmax, 0.4, ""},
 		{"of those edges that have one", "skip_weight", uneven, 0.375, ""},
 		{"no normal cell", "skip_weight", paths, 0, "no weights of skip connections"},
+		{"of a grid", "skips", onGrid("skip_connect", "none", "nor_conv_3x3", "skip_connect", "none", "avg_pool_3x3"), 2, ""},
+		{"of a grid", "skip_share", onGrid("skip_connect", "none", "nor_conv_3x3", "skip_connect", "none", "avg_pool_3x3"), 0.5, ""},
+		{"nothing but none", "skip_share", onGrid("none", "none", "none", "none", "none", "none"), 0, "its cells keep no edge"},
+		{"of a grid", "skip_weight", onGrid("none", "none", "none", "none", "none", "none"), 0.25, ""},
+		{"skips alone", "true_accuracy_percent", onGrid("skip_connect", "skip_connect", "skip_connect", "skip_connect", "skip_connect", "skip_connect"), 54.2967, ""},
+		{"skips alone", "true_accuracy_cifar100_percent", onGrid("skip_connect", "skip_connect", "skip_connect", "skip_connect", "skip_connect", "skip_connect"), 15.6067, ""},
+		{"skips alone", "true_accuracy_imagenet16_percent", onGrid("skip_connect", "skip_connect", "skip_connect", "skip_connect", "skip_connect", "skip_connect"), 16.3222, ""},
+		{"no grid", "true_accuracy_percent", derived(3), 0, "derived no cell of NAS-Bench-201"},
 		{"last", "val_loss_last", logged("val_loss", 2, 1.5, 1.75), 1.75, ""},
 		{"last", "train_loss_last", logged("train_loss", 2, 1.5, 1.25), 1.25, ""},
 		{"another log", "val_loss_last", logged("train_loss", 2), 0, "its log has no val_loss"},

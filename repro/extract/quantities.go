@@ -8,6 +8,7 @@ import (
 
 	"gonum.org/v1/gonum/stat"
 
+	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/nas/nn"
 	"github.com/gonas/gonas/nas/rank"
 	"github.com/gonas/gonas/nas/run"
@@ -27,19 +28,22 @@ type quantity struct {
 
 // quantities are those that a claim may measure, by name.
 var quantities = map[string]quantity{
-	"polarisation":          {command: run.Search, of: ofSigmoids(polarisation)},
-	"bimodal_share":         {command: run.Search, of: ofSigmoids(bimodalShare)},
-	"skips":                 {command: run.Search, counts: true, of: skips},
-	"skip_share":            {command: run.Search, of: skipShare},
-	"skip_weight":           {command: run.Search, of: skipWeight},
-	"train_loss_last":       {command: run.Search, of: last("train_loss")},
-	"val_loss_last":         {command: run.Search, of: last("val_loss")},
-	"one_shot_tau":          {command: run.Search, of: tau(trained)},
-	"untrained_tau":         {command: run.Search, of: tau(untrained)},
-	"one_shot_percent":      {command: run.Search, of: percent(trained)},
-	"untrained_percent":     {command: run.Search, of: percent(untrained)},
-	"path_range_percent":    {command: run.Search, of: pathRangePercent},
-	"test_accuracy_percent": {command: run.Train, of: testAccuracyPercent},
+	"polarisation":                     {command: run.Search, of: ofSigmoids(polarisation)},
+	"bimodal_share":                    {command: run.Search, of: ofSigmoids(bimodalShare)},
+	"skips":                            {command: run.Search, counts: true, of: skips},
+	"skip_share":                       {command: run.Search, of: skipShare},
+	"skip_weight":                      {command: run.Search, of: skipWeight},
+	"train_loss_last":                  {command: run.Search, of: last("train_loss")},
+	"val_loss_last":                    {command: run.Search, of: last("val_loss")},
+	"one_shot_tau":                     {command: run.Search, of: tau(trained)},
+	"untrained_tau":                    {command: run.Search, of: tau(untrained)},
+	"one_shot_percent":                 {command: run.Search, of: percent(trained)},
+	"untrained_percent":                {command: run.Search, of: percent(untrained)},
+	"true_accuracy_percent":            {command: run.Search, of: trueAccuracy(datasets.CIFAR10Name)},
+	"true_accuracy_cifar100_percent":   {command: run.Search, of: trueAccuracy(datasets.CIFAR100Name)},
+	"true_accuracy_imagenet16_percent": {command: run.Search, of: trueAccuracy(datasets.ImageNet16Name)},
+	"path_range_percent":               {command: run.Search, of: pathRangePercent},
+	"test_accuracy_percent":            {command: run.Train, of: testAccuracyPercent},
 }
 
 // Quantities lists the names of quantities that a claim may measure.
@@ -104,13 +108,24 @@ func bimodalShare(w []float64) float64 {
 	return float64(low+high) / float64(len(w))
 }
 
-// skips counts the skip connections of both derived cells.
+// skips counts the skip connections of both derived cells, or of the one of NAS-Bench-201.
 func skips(r run.Result) (float64, string) {
+	if n := r.Network; n != nil && n.Grid != nil {
+		return float64(n.Grid.Count(nn.SkipConnect)), ""
+	}
 	g := r.Genotype
 	if g == nil {
 		return 0, "it derived no cells"
 	}
 	return float64(g.Normal.Count(nn.SkipConnect) + g.Reduce.Count(nn.SkipConnect)), ""
+}
+
+// edgesKept is the number of edges with an operation other than none in the cells that skips counts in.
+func edgesKept(r run.Result) int {
+	if n := r.Network; n != nil && n.Grid != nil {
+		return len(n.Grid.Cell) - n.Grid.Count(nn.None)
+	}
+	return len(r.Genotype.Normal.Edges) + len(r.Genotype.Reduce.Edges)
 }
 
 // skipShare is the number of skip connections for each edge that the derived cells keep.
@@ -119,20 +134,25 @@ func skipShare(r run.Result) (float64, string) {
 	if lacks != "" {
 		return 0, lacks
 	}
-	kept := len(r.Genotype.Normal.Edges) + len(r.Genotype.Reduce.Edges)
+	kept := edgesKept(r)
 	if kept == 0 {
 		return 0, "its cells keep no edge"
 	}
 	return n / float64(kept), ""
 }
 
-// normalTable is the name of the table of the normal cells' parameters.
-const normalTable = "normal"
+// skipTables name the tables of the cells of stride 1: DARTS's normal cell, NAS-Bench-201's only one.
+var skipTables = []string{"normal", space.GridTable}
 
 // skipWeight is the mean of the weights that skip connections ended with, over those edges of the normal cell that have
 // one to choose.
 func skipWeight(r run.Result) (float64, string) {
-	t, _ := r.Table(normalTable)
+	var t run.Table
+	for _, name := range skipTables {
+		if found, ok := r.Table(name); ok {
+			t = found
+		}
+	}
 	var w []float64
 	for row, weights := range t.Last().Weights {
 		if k := slices.Index(t.Ops(row), nn.SkipConnect); k >= 0 {
@@ -207,6 +227,20 @@ func pathRangePercent(r run.Result) (float64, string) {
 		sum += highest[epoch] - lowest[epoch]
 	}
 	return 100 * sum / float64(len(lowest)-half), ""
+}
+
+// trueAccuracy is that of the cell that a search derived, percent, on a data set, from the table of its space.
+func trueAccuracy(data string) func(run.Result) (float64, string) {
+	return func(r run.Result) (float64, string) {
+		if r.Network == nil || r.Network.Grid == nil {
+			return 0, "it derived no cell of NAS-Bench-201"
+		}
+		x, err := space.TrueAccuraciesOn(space.NASBench201Name, data, []string{r.Network.Grid.Code()})
+		if err != nil {
+			return 0, err.Error()
+		}
+		return x[0], ""
+	}
 }
 
 // testAccuracyPercent is that of the network that the run is about: one that was trained in its place has none.

@@ -7,8 +7,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gonas/gonas/nas/arch"
 	"github.com/gonas/gonas/nas/nn"
 	"github.com/gonas/gonas/nas/run"
+	"github.com/gonas/gonas/nas/space"
 	"github.com/gonas/gonas/plots"
 	"github.com/gonas/gonas/repro/runs"
 )
@@ -126,6 +128,9 @@ func Dominant(r run.Result, title string) (plots.Figure, error) {
 
 // Cells draws the cells that a search derived.
 func Cells(r run.Result, title string) (plots.Figure, error) {
+	if g, ok := gridOf(r); ok {
+		return plots.GridCell(g, title)
+	}
 	if r.Genotype == nil || len(r.Genotype.Normal.Edges)+len(r.Genotype.Reduce.Edges) == 0 {
 		return plots.Figure{}, NoData("expected a genotype with edges; nothing was derived")
 	}
@@ -140,18 +145,38 @@ func Network(r run.Result, title string) (plots.Figure, error) {
 	return plots.Blocks(*r.Network, title)
 }
 
+// gridOf is the network of NAS-Bench-201 that a search derived; false where it derived none.
+func gridOf(r run.Result) (arch.Grid, bool) {
+	if r.Network == nil || r.Network.Grid == nil {
+		return arch.Grid{}, false
+	}
+	return *r.Network.Grid, true
+}
+
+// skipsOf counts the skip connections of derived cells; false where none were derived.
+func skipsOf(r run.Result) (int, bool) {
+	if g, ok := gridOf(r); ok {
+		return g.Count(nn.SkipConnect), true
+	}
+	if r.Genotype == nil {
+		return 0, false
+	}
+	return r.Genotype.Normal.Count(nn.SkipConnect) + r.Genotype.Reduce.Count(nn.SkipConnect), true
+}
+
 // Skips are the skip connections of the cells that searches derived, by label, of the seeds that all labels have.
 func Skips(list ...run.Result) (plots.PairedCounts, error) {
 	counts, seeds := map[string]map[uint64]int{}, map[uint64]int{}
 	for _, r := range list {
-		if r.Genotype == nil {
+		n, ok := skipsOf(r)
+		if !ok {
 			continue
 		}
 		label := r.Spec.Label()
 		if counts[label] == nil {
 			counts[label] = map[uint64]int{}
 		}
-		counts[label][r.Spec.Seed] = r.Genotype.Normal.Count(nn.SkipConnect) + r.Genotype.Reduce.Count(nn.SkipConnect)
+		counts[label][r.Spec.Seed] = n
 		seeds[r.Spec.Seed]++
 	}
 	var p plots.PairedCounts
@@ -178,12 +203,34 @@ func Skips(list ...run.Result) (plots.PairedCounts, error) {
 	return p, nil
 }
 
+// drawSkips draws the searches over DARTS's cells and those over NAS-Bench-201's, of another number of edges, apart.
 func drawSkips(s Source) ([]Named, error) {
-	pairs, err := Skips(s.Searches...)
-	if err != nil {
-		return nil, err
+	var out []Named
+	var why error
+	for _, stem := range []string{"skips", "skips-" + space.NASBench201Name} {
+		list := slices.DeleteFunc(slices.Clone(s.Searches), func(r run.Result) bool {
+			_, grid := gridOf(r)
+			return grid != (stem != "skips")
+		})
+		pairs, err := Skips(list...)
+		if err != nil {
+			if why == nil {
+				why = err
+			}
+			continue
+		}
+		of := fmt.Sprintf("%d seeds, profile %s", len(pairs.Seeds), s.Profile)
+		if stem != "skips" {
+			of = space.NASBench201Name + ", " + of
+		}
+		f, err := plots.Skips(pairs, "Skip connections: "+of)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Named{stem, of, f})
 	}
-	of := fmt.Sprintf("%d seeds, profile %s", len(pairs.Seeds), s.Profile)
-	f, err := plots.Skips(pairs, "Skip connections: "+of)
-	return []Named{{"skips", of, f}}, err
+	if len(out) == 0 {
+		return nil, why
+	}
+	return out, nil
 }

@@ -42,6 +42,7 @@ func List() []Figure {
 		{"alphas", "final weights: heat map of edges and operations, and histogram", eachSearch("alphas", "Final weights", Final)},
 		{"dominant", "on how many edges each operation is the strongest, over the epochs", eachSearch("dominant", "Dominant operations", Dominant)},
 		{"losses", "losses of searches over the epochs, and what else their logs have, such as a schedule", perSeed("losses", "Losses", hasLoss, bySpace, drawn(Losses, plots.Epochs))},
+		{"true-accuracy", "true accuracy of the cell derived after each epoch of searches on NAS-Bench-201, beside those of random cells", drawTruth},
 		{"skips", "skip connections over seeds, side by side for all labels of searches", drawSkips},
 		{"zero-one-loss", "FairDARTS's zero-one loss in both forms, and its gradient", drawZeroOneLoss},
 		{"macs", "accuracy against multiply-adds: what was trained here, and FairDARTS's table", drawMACs},

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gonas/gonas/nas/arch"
 	"github.com/gonas/gonas/nas/run"
+	"github.com/gonas/gonas/nas/space"
 	"github.com/gonas/gonas/nas/space/cells"
 	"github.com/gonas/gonas/plots"
 )
@@ -160,6 +161,77 @@ func TestSkips(t *testing.T) {
 		require.ErrorAs(t, err, &none, want)
 		assert.ErrorContains(t, err, want)
 	}
+}
+
+// onGrid is a search on NAS-Bench-201 whose strongest operation after epoch i is the ith on every edge.
+func onGrid(method string, seed uint64, strongest ...int) run.Result {
+	r := run.Result{Spec: run.Spec{Command: run.Search, Method: method, Variant: "nb201", Profile: "smoke", Seed: seed, Space: space.NASBench201Name, Config: json.RawMessage("{}")},
+		Tables: []run.Table{{Name: space.GridTable, Kind: run.Softmax, Rows: space.GridEdgeNames(), Columns: [][]string{arch.GridOps}}}}
+	for epoch, best := range strongest {
+		s := run.Snapshot{Epoch: epoch}
+		for range 6 {
+			weights := []float64{0.1, 0.1, 0.1, 0.1, 0.1}
+			weights[best] = 0.6
+			s.Values, s.Weights = append(s.Values, weights), append(s.Weights, weights)
+		}
+		r.Tables[0].Epochs = append(r.Tables[0].Epochs, s)
+	}
+	g, err := space.StrongestGrid(r.Tables[0].Last().Weights)
+	if err != nil {
+		panic(err)
+	}
+	r.Network = &arch.Network{Input: [3]int{32, 32, 3}, Classes: 10, Grid: &g}
+	return r
+}
+
+// The cell that each snapshot stands for is looked up, beside what random cells are worth.
+func TestTrueAccuracies(t *testing.T) {
+	a, b, c := onGrid("darts", 0, 3, 1), onGrid("darts", 1, 0, 0), onGrid("fairdarts", 0, 1, 2)
+	other := search("darts", run.Softmax, 0, three, three)
+	panels, err := TrueAccuracies(a, other, b, c)
+	require.NoError(t, err)
+	require.Len(t, panels, 2)
+	assert.Equal(t, "DARTS on NAS-Bench-201", panels[0].Name)
+	assert.Equal(t, "FairDARTS on NAS-Bench-201", panels[1].Name)
+	require.Len(t, panels[0].Series, 2)
+	assert.Equal(t, []int{0, 1}, panels[0].Series[0].Epochs)
+	assert.Equal(t, "seed 1", panels[0].Series[1].Name)
+	assert.InDeltaSlice(t, []float64{93.76, 54.2967}, panels[0].Series[0].Values, 1e-4)
+	assert.InDeltaSlice(t, []float64{10, 10}, panels[0].Series[1].Values, 1e-4)
+	assert.InDelta(t, 54.2967, panels[1].Series[0].Values[0], 1e-4)
+	list, err := named(t, "true-accuracy").Draw(Source{Profile: "smoke", Searches: []run.Result{a, b, c}, Evidence: true})
+	require.NoError(t, err)
+	require.Len(t, list, 1)
+	assert.Equal(t, "true-accuracy", list[0].Stem)
+	data := csv(t, list[0].Figure)
+	assert.Contains(t, data, "DARTS on NAS-Bench-201,optimum,,94.3733\n")
+	assert.Contains(t, data, "random cells: mean,,87.062930803")
+	assert.Contains(t, data, "DARTS on NAS-Bench-201,seed 0,1,54.2967\n")
+	var none NoData
+	_, err = TrueAccuracies(other)
+	require.ErrorAs(t, err, &none)
+	a.Tables[0].Epochs[1].Weights = a.Tables[0].Epochs[1].Weights[:5]
+	_, err = TrueAccuracies(a)
+	assert.ErrorContains(t, err, "DARTS on NAS-Bench-201, seed 0, profile smoke: table cell: ")
+}
+
+// Cells of NAS-Bench-201 are drawn by themselves, and their skip connections counted apart from those of DARTS's cells.
+func TestGridCells(t *testing.T) {
+	a, b := onGrid("darts", 0, 0, 1), onGrid("fairdarts", 0, 0, 3)
+	source := Source{Profile: "smoke", Searches: []run.Result{a, b, search("darts", run.Softmax, 0, three, three), search("fairdarts", run.Softmax, 0, three, three)}, Evidence: true}
+	list, err := named(t, "skips").Draw(source)
+	require.NoError(t, err)
+	require.Len(t, list, 2)
+	assert.Equal(t, []string{"skips", "skips-nasbench201"}, []string{list[0].Stem, list[1].Stem})
+	p, err := Skips(a, b)
+	require.NoError(t, err)
+	assert.Equal(t, [][]int{{6}, {0}}, p.Counts)
+	list, err = named(t, "cells").Draw(Source{Profile: "smoke", Searches: []run.Result{b}})
+	require.NoError(t, err)
+	assert.Contains(t, csv(t, list[0].Figure), "from,to,op\n0,1,nor_conv_3x3\n0,2,nor_conv_3x3\n1,2,")
+	b.Network.Grid.Cell[0] = "conv_9x9"
+	_, err = Cells(b, "")
+	assert.ErrorContains(t, err, `got "conv_9x9"`)
 }
 
 // What a method adds to the log has a panel of its own; what all have is left out.

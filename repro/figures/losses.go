@@ -12,7 +12,7 @@ import (
 var lossColumns = []struct{ column, name string }{{"train_loss", "training loss"}, {"val_loss", "validation loss"}}
 
 // plainColumns are what all logs of a kind have beside losses; what a method adds to them is not among them.
-var plainColumns = []string{"epoch", "steps", "learning_rate", "train_accuracy", "val_accuracy", "penalty", "skips_normal", "skips_reduce", "lowest", "highest"}
+var plainColumns = []string{"epoch", "steps", "learning_rate", "train_accuracy", "val_accuracy", "penalty", "skips", "skips_normal", "skips_reduce", "lowest", "highest"}
 
 func hasLoss(r run.Result) error {
 	for _, l := range lossColumns {

@@ -191,7 +191,7 @@ func decidePart(c claims.Claim, a claims.Part, p claims.Profile, m Measured) Ver
 		v.Values, v.Measured, v.Interval = f.values, &f.mean, f.interval
 	}
 	var why string
-	v.Status, why = settle(a.Kind, p, m, f.outcome)
+	v.Status, why = settle(a.Kind, p, rule, m, f.outcome)
 	v.Reason = join(v.Reason, why, m.Note)
 	if v.Status == NotReproduced && a.Inconsistent != "" {
 		v.Status, v.Reason = PublishedInconsistently, a.Inconsistent
@@ -211,11 +211,11 @@ func join(parts ...string) string {
 // settle turns an outcome into a status word, and says why where the word is weaker than the outcome. The rules that no
 // decider may bend are here: what depends on seeds is not decided by the profile smoke nor by few seeds, and a reduced
 // profile, or the published one on other data, reproduces nothing but exact and golden claims.
-func settle(k claims.Kind, p claims.Profile, m Measured, o outcome) (Status, string) {
+func settle(k claims.Kind, p claims.Profile, rule claims.Rule, m Measured, o outcome) (Status, string) {
 	if random(k) {
 		few, smoke := "", ""
-		if len(m.A) < MinSeeds {
-			few = fmt.Sprintf("%d of the %d seeds needed", len(m.A), MinSeeds)
+		if need := max(MinSeeds, rule.Seeds); len(m.A) < need {
+			few = fmt.Sprintf("%d of the %d seeds needed", len(m.A), need)
 		}
 		if p == profile.Smoke {
 			smoke = "runs of the profile smoke are too short to decide anything"

@@ -110,6 +110,22 @@ func TestDecide(t *testing.T) {
 	}
 }
 
+// A rule may ask for more seeds than every claim needs, and never for fewer.
+func TestRuleAsksForSeeds(t *testing.T) {
+	m := Measured{Seeds: []uint64{0, 1, 2, 3, 4}, A: []float64{3, 4, 5, 4, 4.5}, B: []float64{1, 1.5, 3.5, 2, 2}}
+	for _, asked := range []int{0, 2, 5, 6} {
+		v := decide(t, claim(claims.Order, claims.Rule{Seeds: asked}), profile.Quick, m)
+		want := Consistent
+		if asked > 5 {
+			want = Inconclusive
+			assert.Contains(t, v.Reason, "5 of the 6 seeds needed")
+		}
+		assert.Equal(t, want, v.Status, v.Reason)
+	}
+	few := Measured{Seeds: seeds[:2], A: m.A[:2], B: m.B[:2]}
+	assert.Contains(t, decide(t, claim(claims.Order, claims.Rule{Seeds: 1}), profile.Quick, few).Reason, "2 of the 3 seeds needed")
+}
+
 func TestVerdictCarriesWhatItRestsOn(t *testing.T) {
 	v := decide(t, claim(claims.Order, claims.Rule{}), profile.Quick, Measured{Seeds: seeds, A: []float64{3, 4, 5}, B: []float64{1, 1.5, 3.5}})
 	assert.Equal(t, "p-one", v.Claim)
