@@ -16,7 +16,6 @@ import (
 	"github.com/gonas/gonas/nas/method"
 	"github.com/gonas/gonas/nas/nn"
 	"github.com/gonas/gonas/nas/space"
-	"github.com/gonas/gonas/nas/space/cells"
 )
 
 // Name of the method.
@@ -104,7 +103,7 @@ func Method() method.Method {
 	const times = `"mixture": "multiplicative", "mean": 1`
 	return method.Method{
 		Name: Name, Title: "NoisyDARTS", Paper: method.Paper{ArXiv: "2005.03566", Title: "Noisy Differentiable Architecture Search"},
-		Spaces: cells.Names(), Data: datasets.CIFAR10Name,
+		Spaces: diff.Spaces(), Data: datasets.CIFAR10Name,
 		New: func() method.Config {
 			c := DefaultConfig()
 			return &c
@@ -122,6 +121,7 @@ func Method() method.Method {
 			variant("as-i", ", λ 0.1, mean 0.5", `"factor": 0.1, "mean": 0.5, "decay": true`),
 			variant("as-j", ", λ 0.1, mean 1", `"factor": 0.1, "mean": 1, "decay": true`),
 			{Label: "drop-path", Title: "NoisyDARTS, drop path on skips", Set: `{"drop_path": 0.3}`},
+			diff.OnNASBench201("NoisyDARTS", ""),
 		},
 		Run: diff.Run(Search),
 	}
