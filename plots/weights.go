@@ -20,6 +20,8 @@ type WeightHistory struct {
 	// Normal and Reduce are the weights from 0 to 1 of the two cells, [epoch][edge][op]; edges node by node, those of
 	// a node by where they come from. NaN, in all epochs, stands for an operation that an edge does not have.
 	Normal, Reduce [][][]float64
+	// Cell are the weights of the one cell of NAS-Bench-201, [epoch][6 edges][op], in the place of Normal and Reduce.
+	Cell [][][]float64
 	// Threshold is the weight that an operation must reach to be kept, 0 for none.
 	Threshold float64
 }
@@ -31,7 +33,26 @@ type side struct {
 }
 
 func (h WeightHistory) sides() []side {
+	if h.Cell != nil {
+		return []side{{"cell", "Cell", h.Cell}}
+	}
 	return []side{{"normal", "Normal cell", h.Normal}, {"reduce", "Reduction cell", h.Reduce}}
+}
+
+// edgeName is the heading of an edge.
+func (h WeightHistory) edgeName(edge [2]int, size float64) []run {
+	if h.Cell != nil {
+		return []run{{s: fmt.Sprintf("%d → %d", edge[0], edge[1]), size: size}}
+	}
+	return edgeName(edge[0], edge[1], size)
+}
+
+// state names a state.
+func (h WeightHistory) state(i int) string {
+	if h.Cell != nil {
+		return strconv.Itoa(i)
+	}
+	return stateText(i)
 }
 
 // check returns the edges, or what is wrong.
@@ -58,12 +79,19 @@ func (h WeightHistory) check(figure string, epochs int) ([][2]int, error) {
 	if !(h.Threshold >= 0 && h.Threshold <= 1) {
 		return fail("threshold: expected from 0 to 1, got %g", h.Threshold)
 	}
-	if len(h.Normal) != len(h.Epochs) || len(h.Reduce) != len(h.Epochs) {
-		return fail("expected the weights of %d epochs, got %d of the normal and %d of the reduction cell", len(h.Epochs), len(h.Normal), len(h.Reduce))
-	}
-	edges, ok := edgesOf(len(h.Normal[0]))
-	if !ok {
-		return fail("normal[0]: expected 2, 5, 9, 14, … edges, got %d", len(h.Normal[0]))
+	edges := gridEdges[:]
+	if h.Cell != nil {
+		if len(h.Cell) != len(h.Epochs) {
+			return fail("expected the weights of %d epochs, got %d of the cell", len(h.Epochs), len(h.Cell))
+		}
+	} else {
+		if len(h.Normal) != len(h.Epochs) || len(h.Reduce) != len(h.Epochs) {
+			return fail("expected the weights of %d epochs, got %d of the normal and %d of the reduction cell", len(h.Epochs), len(h.Normal), len(h.Reduce))
+		}
+		var ok bool
+		if edges, ok = edgesOf(len(h.Normal[0])); !ok {
+			return fail("normal[0]: expected 2, 5, 9, 14, … edges, got %d", len(h.Normal[0]))
+		}
 	}
 	for _, s := range h.sides() {
 		for i, table := range s.weights {
@@ -168,7 +196,7 @@ func (h WeightHistory) multiples(edges [][2]int, y scale, yName, title, unnamed 
 			c := chart{rect{x0, y0, x0 + width, y0 + height}, x, y}
 			// The last chart of a column has the numbers of its axis.
 			d.grid(c, e+columns >= len(edges), column == 0, true)
-			d.texts = append(d.texts, text{at: point{x0 + width/2, y0 - 4}, align: 0.5, runs: edgeName(edge[0], edge[1], nameSize), color: ink, in: none})
+			d.texts = append(d.texts, text{at: point{x0 + width/2, y0 - 4}, align: 0.5, runs: h.edgeName(edge, nameSize), color: ink, in: none})
 			if h.Threshold > 0 && h.Threshold < y.high {
 				d.marks = append(d.marks, mark{points: []point{c.at(x.low, h.Threshold), c.at(x.high, h.Threshold)}, line: muted, lineWidth: thinWidth, dash: dotted, backdrop: true})
 			}
@@ -186,7 +214,7 @@ func (h WeightHistory) multiples(edges [][2]int, y scale, yName, title, unnamed 
 			bottom = max(bottom, c.y1)
 			last := s.weights[len(h.Epochs)-1][e]
 			best := slices.Index(last, slices.Max(present(last)))
-			words = append(words, fmt.Sprintf("%s %s to %s: %s %.2f", s.name, stateText(edge[0]), stateText(edge[1]), h.Ops[best], last[best]))
+			words = append(words, fmt.Sprintf("%s %s to %s: %s %.2f", s.name, h.state(edge[0]), h.state(edge[1]), h.Ops[best], last[best]))
 		}
 		d.yName(point{0, (first + nameSize + 3 + bottom) / 2}, yName)
 		top = bottom + tickDrop + tickSize + 3
@@ -196,7 +224,7 @@ func (h WeightHistory) multiples(edges [][2]int, y scale, yName, title, unnamed 
 			for e, edge := range edges {
 				for k, op := range h.Ops {
 					if w := s.weights[i][e][k]; !math.IsNaN(w) {
-						rows = append(rows, []string{strconv.Itoa(epoch), s.name, stateText(edge[0]), stateText(edge[1]), op, exact(w)})
+						rows = append(rows, []string{strconv.Itoa(epoch), s.name, h.state(edge[0]), h.state(edge[1]), op, exact(w)})
 					}
 				}
 			}
@@ -240,7 +268,12 @@ func Dominant(h WeightHistory, title string) (Figure, error) {
 	x := fixedScale(float64(h.Epochs[0]), float64(h.Epochs[len(h.Epochs)-1]), 5, true)
 	y := fixedScale(0, float64(len(edges)), 7, true)
 	left := textSize + 3 + yTextWidth(y)
+	// One cell is drawn as wide as one of two.
 	width := (contentWidth - left - gapX - overhang(x)) / 2
+	middle := left + width + gapX/2
+	if len(h.sides()) == 1 {
+		middle = left + width/2
+	}
 	rows := [][]string{{"epoch", "cell", "op", "edges"}}
 	seen := make([]bool, len(h.Ops))
 	var words []string
@@ -288,7 +321,7 @@ func Dominant(h WeightHistory, title string) (Figure, error) {
 			list = append(list, areaEntry(h.Ops[k], looks[k]))
 		}
 	}
-	d.entries(list, left+width+gapX/2, top+height+tickDrop+tickSize+3+textSize+10, contentWidth)
+	d.entries(list, middle, top+height+tickDrop+tickSize+3+textSize+10, contentWidth)
 	return Figure{d.framed(title, "Dominant operations", fmt.Sprintf("Stacked areas: on how many of %d edges each operation has the highest weight, over epochs %d to %d. At the end: %s.",
 		len(edges), h.Epochs[0], h.Epochs[len(h.Epochs)-1], strings.Join(words, "; "))), rows}, nil
 }
@@ -333,7 +366,7 @@ const bins = 20
 
 // Alphas draws the final weights: a heat map of edges and operations, and a histogram, for each of the two cells.
 func Alphas(w FinalWeights, title string) (Figure, error) {
-	h := WeightHistory{w.Ops, []int{0}, [][][]float64{w.Normal}, [][][]float64{w.Reduce}, w.Threshold}
+	h := WeightHistory{Ops: w.Ops, Epochs: []int{0}, Normal: [][][]float64{w.Normal}, Reduce: [][][]float64{w.Reduce}, Threshold: w.Threshold}
 	edges, err := h.check("alphas", 1)
 	if err != nil {
 		return Figure{}, err

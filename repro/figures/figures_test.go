@@ -229,6 +229,16 @@ func TestGridCells(t *testing.T) {
 	list, err = named(t, "cells").Draw(Source{Profile: "smoke", Searches: []run.Result{b}})
 	require.NoError(t, err)
 	assert.Contains(t, csv(t, list[0].Figure), "from,to,op\n0,1,nor_conv_3x3\n0,2,nor_conv_3x3\n1,2,")
+	list, err = named(t, "softmax").Draw(Source{Profile: "smoke", Searches: []run.Result{b}})
+	require.NoError(t, err)
+	assert.Contains(t, csv(t, list[0].Figure), "\n1,cell,2,3,nor_conv_3x3,0.6\n")
+	dominant, err := Dominant(b, "")
+	require.NoError(t, err)
+	assert.Contains(t, csv(t, dominant), "\n0,cell,none,6\n")
+	assert.Contains(t, csv(t, dominant), "\n1,cell,nor_conv_3x3,6\n")
+	var none NoData
+	_, err = Final(b, "")
+	require.ErrorAs(t, err, &none)
 	b.Network.Grid.Cell[0] = "conv_9x9"
 	_, err = Cells(b, "")
 	assert.ErrorContains(t, err, `got "conv_9x9"`)
