@@ -357,16 +357,42 @@ type FinalWeights struct {
 	Normal, Reduce [][]float64
 	// Kept is what was derived from them; its operations are framed.
 	Kept arch.Genotype
+	// Cell are the weights of the one cell of NAS-Bench-201, [6 edges][op], in the place of Normal and Reduce, and KeptOps the
+	// operation that each of its edges kept.
+	Cell    [][]float64
+	KeptOps [6]string
 	// Threshold is the weight that an operation must reach to be kept, 0 for none.
 	Threshold float64
+}
+
+// weighed are the weights of a cell with what was kept of them.
+type weighed struct {
+	side
+	table [][]float64
+	kept  []arch.Edge
+}
+
+// cells are the weights as a history of one epoch, and by cell.
+func (w FinalWeights) cells() (WeightHistory, []weighed) {
+	h := WeightHistory{Ops: w.Ops, Epochs: []int{0}, Threshold: w.Threshold}
+	if w.Cell != nil {
+		h.Cell = [][][]float64{w.Cell}
+		var kept []arch.Edge
+		for i, op := range w.KeptOps {
+			kept = append(kept, arch.Edge{Op: op, From: gridEdges[i][0], To: gridEdges[i][1]})
+		}
+		return h, []weighed{{h.sides()[0], w.Cell, kept}}
+	}
+	h.Normal, h.Reduce = [][][]float64{w.Normal}, [][][]float64{w.Reduce}
+	return h, []weighed{{h.sides()[0], w.Normal, w.Kept.Normal.Edges}, {h.sides()[1], w.Reduce, w.Kept.Reduce.Edges}}
 }
 
 // bins is the number of bars of a histogram.
 const bins = 20
 
-// Alphas draws the final weights: a heat map of edges and operations, and a histogram, for each of the two cells.
+// Alphas draws the final weights: a heat map of edges and operations, and a histogram, for each cell.
 func Alphas(w FinalWeights, title string) (Figure, error) {
-	h := WeightHistory{Ops: w.Ops, Epochs: []int{0}, Normal: [][][]float64{w.Normal}, Reduce: [][][]float64{w.Reduce}, Threshold: w.Threshold}
+	h, sides := w.cells()
 	edges, err := h.check("alphas", 1)
 	if err != nil {
 		return Figure{}, err
@@ -379,11 +405,6 @@ func Alphas(w FinalWeights, title string) (Figure, error) {
 		histHeight = 62
 		barWidth   = 8
 	)
-	sides := []struct {
-		side
-		table [][]float64
-		cell  arch.Cell
-	}{{h.sides()[0], w.Normal, w.Kept.Normal}, {h.sides()[1], w.Reduce, w.Kept.Reduce}}
 	// The weights of a softmax lie far below 1 mostly.
 	top, highest := 1.0, 0.0
 	for _, s := range sides {
@@ -391,7 +412,7 @@ func Alphas(w FinalWeights, title string) (Figure, error) {
 			highest = max(highest, slices.Max(present(row)))
 		}
 	}
-	if softmax(w.Normal) && softmax(w.Reduce) {
+	if !slices.ContainsFunc(sides, func(s weighed) bool { return !softmax(s.table) }) {
 		top = roundScale(0, highest, 5, false).high
 	}
 	value := fixedScale(0, top, 5, false)
@@ -400,7 +421,7 @@ func Alphas(w FinalWeights, title string) (Figure, error) {
 
 	names := 0.0
 	for _, e := range edges {
-		names = max(names, textWidth(edgeName(e[0], e[1], textSize-0.5)))
+		names = max(names, textWidth(h.edgeName(e, textSize-0.5)))
 	}
 	opsHeight := 0.0
 	for _, op := range w.Ops {
@@ -425,10 +446,10 @@ func Alphas(w FinalWeights, title string) (Figure, error) {
 		kept := 0
 		for e, row := range s.table {
 			from, to := edges[e][0], edges[e][1]
-			y0 := mapTop + float64(e)*cellHeight + float64(to-2)*nodeGap
+			y0 := mapTop + float64(e)*cellHeight + float64(to-edges[0][1])*nodeGap
 			bottom = y0 + cellHeight
 			if i == 0 {
-				d.texts = append(d.texts, text{at: point{x0 - 5, y0 + cellHeight/2 + 0.36*(textSize-0.5)}, align: 1, runs: edgeName(from, to, textSize-0.5), color: ink, in: none})
+				d.texts = append(d.texts, text{at: point{x0 - 5, y0 + cellHeight/2 + 0.36*(textSize-0.5)}, align: 1, runs: h.edgeName(edges[e], textSize-0.5), color: ink, in: none})
 			}
 			for k, v := range row {
 				if math.IsNaN(v) {
@@ -438,20 +459,20 @@ func Alphas(w FinalWeights, title string) (Figure, error) {
 				fill := heat(v / top)
 				d.marks = append(d.marks, mark{points: corners(r), fill: fill, line: paper, lineWidth: 0.8, backdrop: true})
 				d.write(point{(r.x0 + r.x1) / 2, (r.y0+r.y1)/2 + 0.36*valueSize}, 0.5, ink, digits(strconv.FormatFloat(v, 'f', 2, 64), valueSize)...)
-				is := slices.Contains(s.cell.Edges, arch.Edge{Op: w.Ops[k], From: from, To: to})
+				is := slices.Contains(s.kept, arch.Edge{Op: w.Ops[k], From: from, To: to})
 				if is {
 					kept++
 				}
 				counts[i][binOf(v)]++
-				rows = append(rows, []string{s.name, stateText(from), stateText(to), w.Ops[k], exact(v), strconv.FormatBool(is), exact(math.Round(float64(binOf(v))*perBin*1e9) / 1e9)})
+				rows = append(rows, []string{s.name, h.state(from), h.state(to), w.Ops[k], exact(v), strconv.FormatBool(is), exact(math.Round(float64(binOf(v))*perBin*1e9) / 1e9)})
 			}
 		}
 		// Frames lie over all cells.
 		for e, row := range s.table {
 			from, to := edges[e][0], edges[e][1]
-			y0 := mapTop + float64(e)*cellHeight + float64(to-2)*nodeGap
+			y0 := mapTop + float64(e)*cellHeight + float64(to-edges[0][1])*nodeGap
 			for k := range row {
-				if slices.Contains(s.cell.Edges, arch.Edge{Op: w.Ops[k], From: from, To: to}) {
+				if slices.Contains(s.kept, arch.Edge{Op: w.Ops[k], From: from, To: to}) {
 					frame := rect{x0 + float64(k)*cellWidth, y0, x0 + float64(k+1)*cellWidth, y0 + cellHeight}.grown(-0.9)
 					d.marks = append(d.marks, mark{points: corners(frame), line: vermilion, lineWidth: 1.5, backdrop: true})
 				}
@@ -462,7 +483,12 @@ func Alphas(w FinalWeights, title string) (Figure, error) {
 		words = append(words, fmt.Sprintf("%s: weights from %.3f to %.3f, %d kept", s.heading, low, high, kept))
 	}
 	// The scale of colours.
-	bar := rect{left + 2*width + gapX + 8, mapTop, left + 2*width + gapX + 8 + barWidth, bottom}
+	// One cell is drawn as wide as one of two.
+	end, middle, whose := left+2*width+gapX, left+width+gapX/2, "for each of two cells"
+	if len(sides) == 1 {
+		end, middle, whose = left+width, left+width/2, "for one cell"
+	}
+	bar := rect{end + 8, mapTop, end + 8 + barWidth, bottom}
 	d.colorBar(bar, value, heat, "weight")
 	// Histograms.
 	histTop := bottom + 14
@@ -485,7 +511,7 @@ func Alphas(w FinalWeights, title string) (Figure, error) {
 	}
 	d.yName(point{left - yTextWidth(y) - textSize - 2, histTop + histHeight/2}, "operations")
 	var list []entry
-	if len(w.Kept.Normal.Edges)+len(w.Kept.Reduce.Edges) > 0 {
+	if slices.ContainsFunc(sides, func(s weighed) bool { return len(s.kept) > 0 }) {
 		list = append(list, entry{"kept in the derived cell", func(d *Drawing, r rect) {
 			d.marks = append(d.marks, mark{points: corners(r.grown(-0.5)), line: vermilion, lineWidth: 1.5})
 		}})
@@ -493,9 +519,9 @@ func Alphas(w FinalWeights, title string) (Figure, error) {
 	if w.Threshold > 0 && w.Threshold < top {
 		list = append(list, lineEntry("threshold "+number(w.Threshold, 4), look{color: vermilion, dash: dashed, width: lineWidth}))
 	}
-	d.entries(list, left+width+gapX/2, histTop+histHeight+tickDrop+tickSize+3+textSize+9, contentWidth)
-	return Figure{d.framed(title, "Final weights", fmt.Sprintf("Heat map of the final weights of %d operations on %d edges, and their histogram, for each of two cells. %s.",
-		len(w.Ops), len(edges), strings.Join(words, "; "))), rows}, nil
+	d.entries(list, middle, histTop+histHeight+tickDrop+tickSize+3+textSize+9, contentWidth)
+	return Figure{d.framed(title, "Final weights", fmt.Sprintf("Heat map of the final weights of %d operations on %d edges, and their histogram, %s. %s.",
+		len(w.Ops), len(edges), whose, strings.Join(words, "; "))), rows}, nil
 }
 
 // heat is the colour of a share of the highest weight. Text in ink has a contrast of at least 4.5:1 on all of them.

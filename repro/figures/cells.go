@@ -122,11 +122,19 @@ func ofKind(kind string) func(run.Result, string) (plots.Figure, error) {
 
 // Final draws the weights at a search's end, beside what was derived from them.
 func Final(r run.Result, title string) (plots.Figure, error) {
-	normal, reduce, err := cellTables(r)
+	tables, err := weightTables(r)
 	if err != nil {
 		return plots.Figure{}, err
 	}
-	w := plots.FinalWeights{Ops: operations(normal, reduce), Threshold: normal.Threshold}
+	w := plots.FinalWeights{Ops: operations(tables...), Threshold: tables[0].Threshold}
+	if len(tables) == 1 {
+		w.Cell = wide(tables[0], w.Ops, tables[0].Last().Weights)
+		if g, ok := gridOf(r); ok {
+			w.KeptOps = g.Cell
+		}
+		return plots.Alphas(w, title)
+	}
+	normal, reduce := tables[0], tables[1]
 	w.Normal, w.Reduce = wide(normal, w.Ops, normal.Last().Weights), wide(reduce, w.Ops, reduce.Last().Weights)
 	if r.Genotype != nil {
 		w.Kept = *r.Genotype

@@ -236,9 +236,11 @@ func TestGridCells(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, csv(t, dominant), "\n0,cell,none,6\n")
 	assert.Contains(t, csv(t, dominant), "\n1,cell,nor_conv_3x3,6\n")
-	var none NoData
-	_, err = Final(b, "")
-	require.ErrorAs(t, err, &none)
+	final, err := Final(b, "")
+	require.NoError(t, err)
+	assert.Contains(t, csv(t, final), "\ncell,2,3,nor_conv_3x3,0.6,true,")
+	assert.Contains(t, csv(t, final), "\ncell,0,1,none,0.1,false,")
+	assert.Contains(t, final.Description(), "for one cell. Cell: weights from 0.100 to 0.600, 6 kept")
 	b.Network.Grid.Cell[0] = "conv_9x9"
 	_, err = Cells(b, "")
 	assert.ErrorContains(t, err, `got "conv_9x9"`)
