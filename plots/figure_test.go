@@ -65,6 +65,16 @@ func final(h WeightHistory) FinalWeights {
 	return FinalWeights{Ops: h.Ops, Normal: h.Normal[last], Reduce: h.Reduce[last], Threshold: h.Threshold, Kept: sampleGenotype()}
 }
 
+// sampleCell is the history of NAS-Bench-201's one cell.
+func sampleCell() WeightHistory {
+	h := WeightHistory{Ops: []string{"none", "skip_connect", "nor_conv_3x3"}, Epochs: []int{0, 1, 2}}
+	for epoch := range h.Epochs {
+		w := 0.2 * float64(epoch)
+		h.Cell = append(h.Cell, slices.Repeat([][]float64{{0.4 - w/2, 0.3 - w/2, 0.3 + w}}, 6))
+	}
+	return h
+}
+
 func sampleGenotype() arch.Genotype {
 	return arch.Genotype{Style: arch.StyleThreshold,
 		Normal: arch.Cell{Edges: []arch.Edge{{Op: "sep_conv_3x3", From: 0, To: 2}, {Op: "skip_connect", From: 1, To: 3}}, Concat: []int{2, 3}}}
@@ -234,10 +244,12 @@ func TestFiguresOfOtherSizes(t *testing.T) {
 		crowd.Series[0].Points = append(crowd.Series[0].Points, MACsPoint{"point " + strconv.Itoa(i), 100 + float64(i%3), 50})
 	}
 	for name, draw := range map[string]func() (Figure, error){
-		"many seeds": func() (Figure, error) { return Skips(many, "") },
-		"one seed":   func() (Figure, error) { return Skips(one, "") },
-		"many names": func() (Figure, error) { return Skips(lots, "") },
-		"one epoch":  func() (Figure, error) { return Epochs(sampleTraces(1, 1, "loss"), "") },
+		"many seeds":         func() (Figure, error) { return Skips(many, "") },
+		"one seed":           func() (Figure, error) { return Skips(one, "") },
+		"many names":         func() (Figure, error) { return Skips(lots, "") },
+		"one epoch":          func() (Figure, error) { return Epochs(sampleTraces(1, 1, "loss"), "") },
+		"one cell":           func() (Figure, error) { return Softmax(sampleCell(), "Softmax on NAS-Bench-201") },
+		"one cell, dominant": func() (Figure, error) { return Dominant(sampleCell(), "") },
 		"compared with lines": func() (Figure, error) {
 			panels := sampleTraces(2, 12, "DARTS", "DARTS-")
 			for i := range panels {
@@ -455,4 +467,19 @@ func TestGoldenFigures(t *testing.T) {
 			compareGolden(t, "figure-"+name, b.Bytes())
 		})
 	}
+}
+
+func TestOneCellIsChecked(t *testing.T) {
+	for want, change := range map[string]func(*WeightHistory){
+		"expected the weights of 3 epochs, got 2 of the cell": func(h *WeightHistory) { h.Cell = h.Cell[:2] },
+		"cell[1]: expected 6 edges, got 5":                    func(h *WeightHistory) { h.Cell[1] = h.Cell[1][:5] },
+	} {
+		h := sampleCell()
+		change(&h)
+		_, err := Softmax(h, "")
+		assert.ErrorContains(t, err, "plots: softmax: "+want)
+	}
+	f, err := Softmax(sampleCell(), "")
+	require.NoError(t, err)
+	assert.Contains(t, f.Description(), "cell 2 to 3: nor_conv_3x3 0.70")
 }

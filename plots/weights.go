@@ -20,6 +20,8 @@ type WeightHistory struct {
 	// Normal and Reduce are the weights from 0 to 1 of the two cells, [epoch][edge][op]; edges node by node, those of
 	// a node by where they come from. NaN, in all epochs, stands for an operation that an edge does not have.
 	Normal, Reduce [][][]float64
+	// Cell are the weights of the one cell of NAS-Bench-201, [epoch][6 edges][op], in the place of Normal and Reduce.
+	Cell [][][]float64
 	// Threshold is the weight that an operation must reach to be kept, 0 for none.
 	Threshold float64
 }
@@ -31,7 +33,26 @@ type side struct {
 }
 
 func (h WeightHistory) sides() []side {
+	if h.Cell != nil {
+		return []side{{"cell", "Cell", h.Cell}}
+	}
 	return []side{{"normal", "Normal cell", h.Normal}, {"reduce", "Reduction cell", h.Reduce}}
+}
+
+// edgeName is the heading of an edge.
+func (h WeightHistory) edgeName(edge [2]int, size float64) []run {
+	if h.Cell != nil {
+		return []run{{s: fmt.Sprintf("%d → %d", edge[0], edge[1]), size: size}}
+	}
+	return edgeName(edge[0], edge[1], size)
+}
+
+// state names a state.
+func (h WeightHistory) state(i int) string {
+	if h.Cell != nil {
+		return strconv.Itoa(i)
+	}
+	return stateText(i)
 }
 
 // check returns the edges, or what is wrong.
@@ -58,12 +79,19 @@ func (h WeightHistory) check(figure string, epochs int) ([][2]int, error) {
 	if !(h.Threshold >= 0 && h.Threshold <= 1) {
 		return fail("threshold: expected from 0 to 1, got %g", h.Threshold)
 	}
-	if len(h.Normal) != len(h.Epochs) || len(h.Reduce) != len(h.Epochs) {
-		return fail("expected the weights of %d epochs, got %d of the normal and %d of the reduction cell", len(h.Epochs), len(h.Normal), len(h.Reduce))
-	}
-	edges, ok := edgesOf(len(h.Normal[0]))
-	if !ok {
-		return fail("normal[0]: expected 2, 5, 9, 14, … edges, got %d", len(h.Normal[0]))
+	edges := gridEdges[:]
+	if h.Cell != nil {
+		if len(h.Cell) != len(h.Epochs) {
+			return fail("expected the weights of %d epochs, got %d of the cell", len(h.Epochs), len(h.Cell))
+		}
+	} else {
+		if len(h.Normal) != len(h.Epochs) || len(h.Reduce) != len(h.Epochs) {
+			return fail("expected the weights of %d epochs, got %d of the normal and %d of the reduction cell", len(h.Epochs), len(h.Normal), len(h.Reduce))
+		}
+		var ok bool
+		if edges, ok = edgesOf(len(h.Normal[0])); !ok {
+			return fail("normal[0]: expected 2, 5, 9, 14, … edges, got %d", len(h.Normal[0]))
+		}
 	}
 	for _, s := range h.sides() {
 		for i, table := range s.weights {
@@ -168,7 +196,7 @@ func (h WeightHistory) multiples(edges [][2]int, y scale, yName, title, unnamed 
 			c := chart{rect{x0, y0, x0 + width, y0 + height}, x, y}
 			// The last chart of a column has the numbers of its axis.
 			d.grid(c, e+columns >= len(edges), column == 0, true)
-			d.texts = append(d.texts, text{at: point{x0 + width/2, y0 - 4}, align: 0.5, runs: edgeName(edge[0], edge[1], nameSize), color: ink, in: none})
+			d.texts = append(d.texts, text{at: point{x0 + width/2, y0 - 4}, align: 0.5, runs: h.edgeName(edge, nameSize), color: ink, in: none})
 			if h.Threshold > 0 && h.Threshold < y.high {
 				d.marks = append(d.marks, mark{points: []point{c.at(x.low, h.Threshold), c.at(x.high, h.Threshold)}, line: muted, lineWidth: thinWidth, dash: dotted, backdrop: true})
 			}
@@ -186,7 +214,7 @@ func (h WeightHistory) multiples(edges [][2]int, y scale, yName, title, unnamed 
 			bottom = max(bottom, c.y1)
 			last := s.weights[len(h.Epochs)-1][e]
 			best := slices.Index(last, slices.Max(present(last)))
-			words = append(words, fmt.Sprintf("%s %s to %s: %s %.2f", s.name, stateText(edge[0]), stateText(edge[1]), h.Ops[best], last[best]))
+			words = append(words, fmt.Sprintf("%s %s to %s: %s %.2f", s.name, h.state(edge[0]), h.state(edge[1]), h.Ops[best], last[best]))
 		}
 		d.yName(point{0, (first + nameSize + 3 + bottom) / 2}, yName)
 		top = bottom + tickDrop + tickSize + 3
@@ -196,7 +224,7 @@ func (h WeightHistory) multiples(edges [][2]int, y scale, yName, title, unnamed 
 			for e, edge := range edges {
 				for k, op := range h.Ops {
 					if w := s.weights[i][e][k]; !math.IsNaN(w) {
-						rows = append(rows, []string{strconv.Itoa(epoch), s.name, stateText(edge[0]), stateText(edge[1]), op, exact(w)})
+						rows = append(rows, []string{strconv.Itoa(epoch), s.name, h.state(edge[0]), h.state(edge[1]), op, exact(w)})
 					}
 				}
 			}
@@ -240,7 +268,12 @@ func Dominant(h WeightHistory, title string) (Figure, error) {
 	x := fixedScale(float64(h.Epochs[0]), float64(h.Epochs[len(h.Epochs)-1]), 5, true)
 	y := fixedScale(0, float64(len(edges)), 7, true)
 	left := textSize + 3 + yTextWidth(y)
+	// One cell is drawn as wide as one of two.
 	width := (contentWidth - left - gapX - overhang(x)) / 2
+	middle := left + width + gapX/2
+	if len(h.sides()) == 1 {
+		middle = left + width/2
+	}
 	rows := [][]string{{"epoch", "cell", "op", "edges"}}
 	seen := make([]bool, len(h.Ops))
 	var words []string
@@ -288,7 +321,7 @@ func Dominant(h WeightHistory, title string) (Figure, error) {
 			list = append(list, areaEntry(h.Ops[k], looks[k]))
 		}
 	}
-	d.entries(list, left+width+gapX/2, top+height+tickDrop+tickSize+3+textSize+10, contentWidth)
+	d.entries(list, middle, top+height+tickDrop+tickSize+3+textSize+10, contentWidth)
 	return Figure{d.framed(title, "Dominant operations", fmt.Sprintf("Stacked areas: on how many of %d edges each operation has the highest weight, over epochs %d to %d. At the end: %s.",
 		len(edges), h.Epochs[0], h.Epochs[len(h.Epochs)-1], strings.Join(words, "; "))), rows}, nil
 }
@@ -324,16 +357,42 @@ type FinalWeights struct {
 	Normal, Reduce [][]float64
 	// Kept is what was derived from them; its operations are framed.
 	Kept arch.Genotype
+	// Cell are the weights of the one cell of NAS-Bench-201, [6 edges][op], in the place of Normal and Reduce, and KeptOps the
+	// operation that each of its edges kept.
+	Cell    [][]float64
+	KeptOps [6]string
 	// Threshold is the weight that an operation must reach to be kept, 0 for none.
 	Threshold float64
+}
+
+// weighed are the weights of a cell with what was kept of them.
+type weighed struct {
+	side
+	table [][]float64
+	kept  []arch.Edge
+}
+
+// cells are the weights as a history of one epoch, and by cell.
+func (w FinalWeights) cells() (WeightHistory, []weighed) {
+	h := WeightHistory{Ops: w.Ops, Epochs: []int{0}, Threshold: w.Threshold}
+	if w.Cell != nil {
+		h.Cell = [][][]float64{w.Cell}
+		var kept []arch.Edge
+		for i, op := range w.KeptOps {
+			kept = append(kept, arch.Edge{Op: op, From: gridEdges[i][0], To: gridEdges[i][1]})
+		}
+		return h, []weighed{{h.sides()[0], w.Cell, kept}}
+	}
+	h.Normal, h.Reduce = [][][]float64{w.Normal}, [][][]float64{w.Reduce}
+	return h, []weighed{{h.sides()[0], w.Normal, w.Kept.Normal.Edges}, {h.sides()[1], w.Reduce, w.Kept.Reduce.Edges}}
 }
 
 // bins is the number of bars of a histogram.
 const bins = 20
 
-// Alphas draws the final weights: a heat map of edges and operations, and a histogram, for each of the two cells.
+// Alphas draws the final weights: a heat map of edges and operations, and a histogram, for each cell.
 func Alphas(w FinalWeights, title string) (Figure, error) {
-	h := WeightHistory{w.Ops, []int{0}, [][][]float64{w.Normal}, [][][]float64{w.Reduce}, w.Threshold}
+	h, sides := w.cells()
 	edges, err := h.check("alphas", 1)
 	if err != nil {
 		return Figure{}, err
@@ -346,11 +405,6 @@ func Alphas(w FinalWeights, title string) (Figure, error) {
 		histHeight = 62
 		barWidth   = 8
 	)
-	sides := []struct {
-		side
-		table [][]float64
-		cell  arch.Cell
-	}{{h.sides()[0], w.Normal, w.Kept.Normal}, {h.sides()[1], w.Reduce, w.Kept.Reduce}}
 	// The weights of a softmax lie far below 1 mostly.
 	top, highest := 1.0, 0.0
 	for _, s := range sides {
@@ -358,7 +412,7 @@ func Alphas(w FinalWeights, title string) (Figure, error) {
 			highest = max(highest, slices.Max(present(row)))
 		}
 	}
-	if softmax(w.Normal) && softmax(w.Reduce) {
+	if !slices.ContainsFunc(sides, func(s weighed) bool { return !softmax(s.table) }) {
 		top = roundScale(0, highest, 5, false).high
 	}
 	value := fixedScale(0, top, 5, false)
@@ -367,7 +421,7 @@ func Alphas(w FinalWeights, title string) (Figure, error) {
 
 	names := 0.0
 	for _, e := range edges {
-		names = max(names, textWidth(edgeName(e[0], e[1], textSize-0.5)))
+		names = max(names, textWidth(h.edgeName(e, textSize-0.5)))
 	}
 	opsHeight := 0.0
 	for _, op := range w.Ops {
@@ -392,10 +446,10 @@ func Alphas(w FinalWeights, title string) (Figure, error) {
 		kept := 0
 		for e, row := range s.table {
 			from, to := edges[e][0], edges[e][1]
-			y0 := mapTop + float64(e)*cellHeight + float64(to-2)*nodeGap
+			y0 := mapTop + float64(e)*cellHeight + float64(to-edges[0][1])*nodeGap
 			bottom = y0 + cellHeight
 			if i == 0 {
-				d.texts = append(d.texts, text{at: point{x0 - 5, y0 + cellHeight/2 + 0.36*(textSize-0.5)}, align: 1, runs: edgeName(from, to, textSize-0.5), color: ink, in: none})
+				d.texts = append(d.texts, text{at: point{x0 - 5, y0 + cellHeight/2 + 0.36*(textSize-0.5)}, align: 1, runs: h.edgeName(edges[e], textSize-0.5), color: ink, in: none})
 			}
 			for k, v := range row {
 				if math.IsNaN(v) {
@@ -405,20 +459,20 @@ func Alphas(w FinalWeights, title string) (Figure, error) {
 				fill := heat(v / top)
 				d.marks = append(d.marks, mark{points: corners(r), fill: fill, line: paper, lineWidth: 0.8, backdrop: true})
 				d.write(point{(r.x0 + r.x1) / 2, (r.y0+r.y1)/2 + 0.36*valueSize}, 0.5, ink, digits(strconv.FormatFloat(v, 'f', 2, 64), valueSize)...)
-				is := slices.Contains(s.cell.Edges, arch.Edge{Op: w.Ops[k], From: from, To: to})
+				is := slices.Contains(s.kept, arch.Edge{Op: w.Ops[k], From: from, To: to})
 				if is {
 					kept++
 				}
 				counts[i][binOf(v)]++
-				rows = append(rows, []string{s.name, stateText(from), stateText(to), w.Ops[k], exact(v), strconv.FormatBool(is), exact(math.Round(float64(binOf(v))*perBin*1e9) / 1e9)})
+				rows = append(rows, []string{s.name, h.state(from), h.state(to), w.Ops[k], exact(v), strconv.FormatBool(is), exact(math.Round(float64(binOf(v))*perBin*1e9) / 1e9)})
 			}
 		}
 		// Frames lie over all cells.
 		for e, row := range s.table {
 			from, to := edges[e][0], edges[e][1]
-			y0 := mapTop + float64(e)*cellHeight + float64(to-2)*nodeGap
+			y0 := mapTop + float64(e)*cellHeight + float64(to-edges[0][1])*nodeGap
 			for k := range row {
-				if slices.Contains(s.cell.Edges, arch.Edge{Op: w.Ops[k], From: from, To: to}) {
+				if slices.Contains(s.kept, arch.Edge{Op: w.Ops[k], From: from, To: to}) {
 					frame := rect{x0 + float64(k)*cellWidth, y0, x0 + float64(k+1)*cellWidth, y0 + cellHeight}.grown(-0.9)
 					d.marks = append(d.marks, mark{points: corners(frame), line: vermilion, lineWidth: 1.5, backdrop: true})
 				}
@@ -429,7 +483,12 @@ func Alphas(w FinalWeights, title string) (Figure, error) {
 		words = append(words, fmt.Sprintf("%s: weights from %.3f to %.3f, %d kept", s.heading, low, high, kept))
 	}
 	// The scale of colours.
-	bar := rect{left + 2*width + gapX + 8, mapTop, left + 2*width + gapX + 8 + barWidth, bottom}
+	// One cell is drawn as wide as one of two.
+	end, middle, whose := left+2*width+gapX, left+width+gapX/2, "for each of two cells"
+	if len(sides) == 1 {
+		end, middle, whose = left+width, left+width/2, "for one cell"
+	}
+	bar := rect{end + 8, mapTop, end + 8 + barWidth, bottom}
 	d.colorBar(bar, value, heat, "weight")
 	// Histograms.
 	histTop := bottom + 14
@@ -452,7 +511,7 @@ func Alphas(w FinalWeights, title string) (Figure, error) {
 	}
 	d.yName(point{left - yTextWidth(y) - textSize - 2, histTop + histHeight/2}, "operations")
 	var list []entry
-	if len(w.Kept.Normal.Edges)+len(w.Kept.Reduce.Edges) > 0 {
+	if slices.ContainsFunc(sides, func(s weighed) bool { return len(s.kept) > 0 }) {
 		list = append(list, entry{"kept in the derived cell", func(d *Drawing, r rect) {
 			d.marks = append(d.marks, mark{points: corners(r.grown(-0.5)), line: vermilion, lineWidth: 1.5})
 		}})
@@ -460,9 +519,9 @@ func Alphas(w FinalWeights, title string) (Figure, error) {
 	if w.Threshold > 0 && w.Threshold < top {
 		list = append(list, lineEntry("threshold "+number(w.Threshold, 4), look{color: vermilion, dash: dashed, width: lineWidth}))
 	}
-	d.entries(list, left+width+gapX/2, histTop+histHeight+tickDrop+tickSize+3+textSize+9, contentWidth)
-	return Figure{d.framed(title, "Final weights", fmt.Sprintf("Heat map of the final weights of %d operations on %d edges, and their histogram, for each of two cells. %s.",
-		len(w.Ops), len(edges), strings.Join(words, "; "))), rows}, nil
+	d.entries(list, middle, histTop+histHeight+tickDrop+tickSize+3+textSize+9, contentWidth)
+	return Figure{d.framed(title, "Final weights", fmt.Sprintf("Heat map of the final weights of %d operations on %d edges, and their histogram, %s. %s.",
+		len(w.Ops), len(edges), whose, strings.Join(words, "; "))), rows}, nil
 }
 
 // heat is the colour of a share of the highest weight. Text in ink has a contrast of at least 4.5:1 on all of them.

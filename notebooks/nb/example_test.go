@@ -351,6 +351,15 @@ func ExampleLosses() {
 	// Output: figure: Losses
 }
 
+func ExampleTrueAccuracies() {
+	_, clean := temporary()
+	defer clean()
+	firstLines(func() {
+		nb.TrueAccuracies("True accuracies", nb.Must(nb.Search(nb.Method("darts"), "smoke", nb.Variant("nb201"), small)))
+	})
+	// Output: figure: True accuracies
+}
+
 // ranked is a supernet of a moment that has ranked two networks.
 func ranked(variant string) *nb.Run {
 	return nb.Must(nb.Search(nb.Method("fairnas"), "smoke", nb.Variant(variant), small, nb.Set(`{"rank": 2}`)))

@@ -141,6 +141,14 @@ func losses(title string, list []*Run) error {
 	return plotted(title, list, figures.Losses, plots.Epochs)
 }
 
+// TrueAccuracies shows the true accuracies of the cells that searches on NAS-Bench-201 would derive after each epoch,
+// beside what random cells are worth and the optimum.
+func TrueAccuracies(title string, list ...*Run) { Check(trueAccuracies(title, list)) }
+
+func trueAccuracies(title string, list []*Run) error {
+	return plotted(title, list, figures.TrueAccuracies, plots.Epochs)
+}
+
 // Ranges shows the training accuracies of supernets' paths over the epochs, mean and range.
 func Ranges(title string, list ...*Run) { Check(ranges(title, list)) }
 

@@ -28,6 +28,18 @@ func cellTables(r run.Result) (normal, reduce run.Table, err error) {
 	return normal, reduce, nil
 }
 
+// weightTables are those of the two cells, or the one of NAS-Bench-201's.
+func weightTables(r run.Result) ([]run.Table, error) {
+	if t, ok := r.Table(space.GridTable); ok && len(t.Epochs) > 0 {
+		if _, known := kinds[t.Kind]; !known {
+			return nil, fmt.Errorf("table %s: kind: expected %q or %q, got %q", t.Name, run.Softmax, run.Sigmoid, t.Kind)
+		}
+		return []run.Table{t}, nil
+	}
+	normal, reduce, err := cellTables(r)
+	return []run.Table{normal, reduce}, err
+}
+
 // kinds are the kinds of weights, for people.
 var kinds = map[string]string{run.Softmax: "a softmax", run.Sigmoid: "sigmoids"}
 
@@ -58,17 +70,22 @@ func wide(t run.Table, ops []string, weights [][]float64) [][]float64 {
 
 // History is the weights of a search's operations over its epochs.
 func History(r run.Result) (plots.WeightHistory, error) {
-	normal, reduce, err := cellTables(r)
+	tables, err := weightTables(r)
 	if err != nil {
 		return plots.WeightHistory{}, err
 	}
-	h := plots.WeightHistory{Ops: operations(normal, reduce), Threshold: normal.Threshold}
-	for _, s := range normal.Epochs {
+	h := plots.WeightHistory{Ops: operations(tables...), Threshold: tables[0].Threshold}
+	for _, s := range tables[0].Epochs {
 		h.Epochs = append(h.Epochs, s.Epoch)
-		h.Normal = append(h.Normal, wide(normal, h.Ops, s.Weights))
 	}
-	for _, s := range reduce.Epochs {
-		h.Reduce = append(h.Reduce, wide(reduce, h.Ops, s.Weights))
+	sides := []*[][][]float64{&h.Normal, &h.Reduce}
+	if len(tables) == 1 {
+		sides = []*[][][]float64{&h.Cell}
+	}
+	for i, t := range tables {
+		for _, s := range t.Epochs {
+			*sides[i] = append(*sides[i], wide(t, h.Ops, s.Weights))
+		}
 	}
 	if n := len(h.Epochs); n < 2 {
 		return h, NoData(fmt.Sprintf("expected the weights of at least 2 epochs, found %d", n))
@@ -83,7 +100,7 @@ func Weights(r run.Result, title string) (plots.Figure, error) {
 		return plots.Figure{}, err
 	}
 	draw := plots.Sigmoids
-	if normal, _ := r.Table("normal"); normal.Kind == run.Softmax {
+	if tables, err := weightTables(r); err == nil && tables[0].Kind == run.Softmax {
 		draw = plots.Softmax
 	}
 	return draw(h, title)
@@ -92,12 +109,12 @@ func Weights(r run.Result, title string) (plots.Figure, error) {
 // ofKind draws [Weights] of one kind.
 func ofKind(kind string) func(run.Result, string) (plots.Figure, error) {
 	return func(r run.Result, title string) (plots.Figure, error) {
-		normal, _, err := cellTables(r)
+		tables, err := weightTables(r)
 		if err != nil {
 			return plots.Figure{}, err
 		}
-		if normal.Kind != kind {
-			return plots.Figure{}, NoData(fmt.Sprintf("expected a search with %s, found only searches with %s", kinds[kind], kinds[normal.Kind]))
+		if tables[0].Kind != kind {
+			return plots.Figure{}, NoData(fmt.Sprintf("expected a search with %s, found only searches with %s", kinds[kind], kinds[tables[0].Kind]))
 		}
 		return Weights(r, title)
 	}
@@ -105,11 +122,19 @@ func ofKind(kind string) func(run.Result, string) (plots.Figure, error) {
 
 // Final draws the weights at a search's end, beside what was derived from them.
 func Final(r run.Result, title string) (plots.Figure, error) {
-	normal, reduce, err := cellTables(r)
+	tables, err := weightTables(r)
 	if err != nil {
 		return plots.Figure{}, err
 	}
-	w := plots.FinalWeights{Ops: operations(normal, reduce), Threshold: normal.Threshold}
+	w := plots.FinalWeights{Ops: operations(tables...), Threshold: tables[0].Threshold}
+	if len(tables) == 1 {
+		w.Cell = wide(tables[0], w.Ops, tables[0].Last().Weights)
+		if g, ok := gridOf(r); ok {
+			w.KeptOps = g.Cell
+		}
+		return plots.Alphas(w, title)
+	}
+	normal, reduce := tables[0], tables[1]
 	w.Normal, w.Reduce = wide(normal, w.Ops, normal.Last().Weights), wide(reduce, w.Ops, reduce.Last().Weights)
 	if r.Genotype != nil {
 		w.Kept = *r.Genotype
