@@ -46,7 +46,8 @@ type Noise struct {
 	// Uniform noise has the variance λ, whatever x is.
 	Factor float64 `json:"factor"`
 	Mean   float64 `json:"mean"`
-	// Decay fades noise by a cosine over the search; a multiplicative one takes the skip's output with it.
+	// Decay fades noise by a cosine over the search, which has 50 epochs in the official code as its cosine has; a
+	// multiplicative noise takes the output of the skip with it.
 	Decay bool `json:"decay"`
 }
 
@@ -64,9 +65,8 @@ func (n Noise) At(epoch, epochs int) (mean, scale float64) {
 	return mean, scale
 }
 
-// DefaultConfig is the search of NoisyDARTS (2005.03566) on CIFAR-10 from the official code: DARTS's, but for batch 128, a
-// rate of the weights from 0.05, and operations without none; additive Gaussian noise, λ 0.2. It is the one of
-// NoisyDARTS-a.
+// DefaultConfig is the search of NoisyDARTS-a (2005.03566) on CIFAR-10 from the official code: DARTS's, but for batch 128, a
+// rate of the weights from 0.05, and operations without none; additive Gaussian noise, λ 0.2.
 func DefaultConfig() Config {
 	c := Config{Config: diff.DefaultConfig(), Noise: Noise{Kind: Gaussian, Mixture: Additive, Factor: 0.2}}
 	c.Batch, c.Weights.LearningRate, c.Primitives = 128, 0.05, slices.Clone(space.FairDARTSPrimitives)

@@ -18,10 +18,12 @@ import (
 	"gonum.org/v1/gonum/stat"
 
 	"github.com/gonas/gonas/backend"
+	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/nas/diff"
 	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/golden"
 	"github.com/gonas/gonas/nas/golden/goldentest"
+	"github.com/gonas/gonas/nas/method"
 	"github.com/gonas/gonas/nas/nn"
 	"github.com/gonas/gonas/nas/space"
 	"github.com/gonas/gonas/nas/space/cells"
@@ -479,6 +481,28 @@ func TestGradientIsUnbiased(t *testing.T) {
 			assert.Greater(t, std, 0.0)
 			assert.Equal(t, unbiased, off < 4, "%q, stride %d: the mean is %.2g standard errors from the gradient without noise", label, stride, off)
 		}
+	}
+}
+
+// The search runs in the reduced spaces too: in S4 an edge has a random state of the space's own before that of the skip.
+func TestReducedSpaces(t *testing.T) {
+	b, err := backend.Open()
+	require.NoError(t, err)
+	train, _, err := datasets.Embedded()
+	require.NoError(t, err)
+	for _, space := range []string{"S2", "S4"} {
+		t.Run(space, func(t *testing.T) {
+			c, err := Method().Config("smoke", "as-g")
+			require.NoError(t, err)
+			common := c.Shared()
+			common.Space, common.Epochs, common.StepsPerEpoch = space, 2, 1
+			r, err := Method().Search(t.Context(), method.Env{Engine: engine.New(b.Backend), Train: train.Source()}, c)
+			require.NoError(t, err)
+			assert.Len(t, r.Genotype.Normal.Edges, 8)
+			// What fades is in the log.
+			assert.InDeltaSlice(t, []float64{0.5, 0.25}, r.Log.Column("noise_mean"), 1e-12)
+			assert.InDeltaSlice(t, []float64{0.2, 0.1}, r.Log.Column("noise_scale"), 1e-12)
+		})
 	}
 }
 
