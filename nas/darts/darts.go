@@ -47,10 +47,7 @@ func Method() method.Method {
 	return method.Method{
 		Name: Name, Title: "DARTS", Paper: method.Paper{ArXiv: "1806.09055", Title: "DARTS: Differentiable Architecture Search"},
 		Spaces: diff.Spaces(), Data: datasets.CIFAR10Name,
-		New: func() method.Config {
-			c := DefaultConfig()
-			return &c
-		},
+		New:      method.From(DefaultConfig),
 		Profiles: diff.Profiles("", ""),
 		Variants: []method.Variant{
 			{Label: "second", Title: "DARTS, second order", Set: `{"second_order": true}`},

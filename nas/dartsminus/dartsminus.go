@@ -121,10 +121,7 @@ func Method() method.Method {
 	return method.Method{
 		Name: Name, Title: "DARTS-", Paper: method.Paper{ArXiv: "2009.01027", Title: "DARTS-: Robustly Stepping out of Performance Collapse Without Indicators"},
 		Spaces: diff.Spaces(), Data: datasets.CIFAR10Name,
-		New: func() method.Config {
-			c := DefaultConfig()
-			return &c
-		},
+		New:      method.From(DefaultConfig),
 		Profiles: diff.Profiles("", ""),
 		Variants: []method.Variant{
 			first("beta0", 0), first("beta01", 0.1), first("beta04", 0.4), first("beta07", 0.7),

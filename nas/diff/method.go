@@ -115,7 +115,7 @@ type own struct{ Config }
 func (m Method) Method() method.Method {
 	return method.Method{
 		Name: m.Name, Title: m.Name, Spaces: Spaces(), Data: "cifar10",
-		New:      func() method.Config { return &own{DefaultConfig()} },
+		New:      method.From(func() own { return own{DefaultConfig()} }),
 		Profiles: Profiles("", ""),
 		Run:      Run(func(*own) Method { return m }),
 	}

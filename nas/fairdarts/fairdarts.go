@@ -70,10 +70,7 @@ func Method() method.Method {
 	return method.Method{
 		Name: Name, Title: "FairDARTS", Paper: method.Paper{ArXiv: "1911.12126", Title: "Fair DARTS: Eliminating Unfair Advantages in Differentiable Architecture Search"},
 		Spaces: diff.Spaces(), Data: datasets.CIFAR10Name,
-		New: func() method.Config {
-			c := DefaultConfig()
-			return &c
-		},
+		New:      method.From(DefaultConfig),
 		Profiles: diff.Profiles(`{"arch": {"learning_rate": 0.1}}`, quickRate),
 		Variants: []method.Variant{
 			{Label: "no01", Title: "FairDARTS without zero-one loss", Set: `{"zero_one_weight": 0}`},

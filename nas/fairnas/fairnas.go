@@ -98,10 +98,7 @@ func Method() method.Method {
 	return method.Method{
 		Name: Name, Title: "FairNAS", Paper: method.Paper{ArXiv: "1907.01845", Title: "FairNAS: Rethinking Evaluation Fairness of Weight Sharing Neural Architecture Search"},
 		Spaces: space.PathSpaces(), Data: datasets.FolderName,
-		New: func() method.Config {
-			c := DefaultConfig()
-			return &c
-		},
+		New:      method.From(DefaultConfig),
 		Profiles: maps.Clone(profiles),
 		Variants: []method.Variant{
 			ranked(oneshot.Strict, "FairNAS, strict fairness"),

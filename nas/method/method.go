@@ -120,6 +120,17 @@ type Method struct {
 	Run func(context.Context, Env, Config) (*run.Result, error) `json:"-"`
 }
 
+// From makes [Method].New of a package's default configuration.
+func From[C any, P interface {
+	*C
+	Config
+}](defaults func() C) func() Config {
+	return func() Config {
+		c := defaults()
+		return P(&c)
+	}
+}
+
 // Method is m itself: what searches can be asked to be one, such as a method of a user's own in a notebook.
 func (m Method) Method() Method { return m }
 

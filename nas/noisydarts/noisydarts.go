@@ -104,10 +104,7 @@ func Method() method.Method {
 	return method.Method{
 		Name: Name, Title: "NoisyDARTS", Paper: method.Paper{ArXiv: "2005.03566", Title: "Noisy Differentiable Architecture Search"},
 		Spaces: diff.Spaces(), Data: datasets.CIFAR10Name,
-		New: func() method.Config {
-			c := DefaultConfig()
-			return &c
-		},
+		New:      method.From(DefaultConfig),
 		Profiles: diff.Profiles("", ""),
 		Variants: []method.Variant{
 			variant("none", " without noise", `"factor": 0`),
