@@ -144,14 +144,7 @@ func newTask(e *engine.Engine, c Config, m Method) (t *task, err error) {
 	if err != nil {
 		return nil, err
 	}
-	granularity, err := nn.ParseLevel(c.Granularity)
-	if err != nil {
-		return nil, err
-	}
-	if t.model, err = e.NewModel(root, granularity); err != nil {
-		return nil, err
-	}
-	if err := t.model.Load(nn.Initialise(root.Specs(), c.Seed)); err != nil {
+	if t.model, err = e.StartModel(root, c.Granularity, c.Seed); err != nil {
 		return nil, err
 	}
 	shapesIn := []shapes.Shape{shapes.Make(dtypes.Float32, c.Batch, c.Image, c.Image, c.Size.InputChannels), shapes.Make(dtypes.Int32, c.Batch)}

@@ -52,6 +52,22 @@ func (e *Engine) NewModel(root nn.Module, granularity nn.Level) (*Model, error) 
 	return m, nil
 }
 
+// StartModel makes a model at a granularity by name, with the initial tensors of a seed.
+func (e *Engine) StartModel(root nn.Module, granularity string, seed uint64) (*Model, error) {
+	level, err := nn.ParseLevel(granularity)
+	if err != nil {
+		return nil, err
+	}
+	m, err := e.NewModel(root, level)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.Load(nn.Initialise(root.Specs(), seed)); err != nil {
+		return nil, errors.Join(err, m.Finalize())
+	}
+	return m, nil
+}
+
 // Engine is the engine that runs the model.
 func (m *Model) Engine() *Engine { return m.engine }
 

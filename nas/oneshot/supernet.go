@@ -131,17 +131,10 @@ func NewSupernet(e *engine.Engine, d Data, s Space, c Config) (n *Supernet, err 
 	if err != nil {
 		return nil, err
 	}
-	granularity, err := nn.ParseLevel(c.Granularity)
-	if err != nil {
-		return nil, err
-	}
-	if n.model, err = e.NewModel(root, granularity); err != nil {
+	if n.model, err = e.StartModel(root, c.Granularity, c.Seed); err != nil {
 		return nil, err
 	}
 	n.model.SumsAhead = c.Sampling == Random
-	if err := n.model.Load(nn.Initialise(root.Specs(), c.Seed)); err != nil {
-		return nil, err
-	}
 	for _, k := range choices {
 		n.updates = append(n.updates, make([]int64, k))
 	}

@@ -59,13 +59,18 @@ func TrueAccuraciesOn(space, data string, codes []string) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
+	return lookup(table, codes, "NAS-Bench-Macro has no network", func(r datasets.MacroRow) float64 { return r.MeanAccuracy })
+}
+
+// lookup takes a number from the row of each code.
+func lookup[R any](table map[string]R, codes []string, missing string, of func(R) float64) ([]float64, error) {
 	out := make([]float64, len(codes))
 	for i, code := range codes {
 		row, ok := table[code]
 		if !ok {
-			return nil, fmt.Errorf("NAS-Bench-Macro has no network %q", code)
+			return nil, fmt.Errorf("%s %q", missing, code)
 		}
-		out[i] = row.MeanAccuracy
+		out[i] = of(row)
 	}
 	return out, nil
 }
@@ -79,15 +84,10 @@ func gridAccuracies(data string, codes []string) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := make([]float64, len(codes))
-	for i, code := range codes {
-		row, ok := table[code]
-		if !ok {
-			return nil, fmt.Errorf("NAS-Bench-201 has no cell %q", code)
-		}
-		out[i], _ = row.On(data)
-	}
-	return out, nil
+	return lookup(table, codes, "NAS-Bench-201 has no cell", func(r datasets.GridRow) float64 {
+		accuracy, _ := r.On(data)
+		return accuracy
+	})
 }
 
 // GridTruth is what the cells of NAS-Bench-201 are worth, percent: that of a cell drawn at random, each as likely, is Mean

@@ -137,14 +137,7 @@ func newTrainer(env Env, a arch.Network, c Config) (t *trainer, err error) {
 	if err != nil {
 		return nil, err
 	}
-	granularity, err := nn.ParseLevel(c.Granularity)
-	if err != nil {
-		return nil, err
-	}
-	if t.model, err = env.Engine.NewModel(root, granularity); err != nil {
-		return nil, err
-	}
-	if err := t.model.Load(nn.Initialise(root.Specs(), c.Seed)); err != nil {
+	if t.model, err = env.Engine.StartModel(root, c.Granularity, c.Seed); err != nil {
 		return nil, err
 	}
 	t.optimizer = env.Engine.NewOptimizer(c.rule(), c.Weights.Clip)
