@@ -3,7 +3,6 @@ package dartsminus
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -22,25 +21,11 @@ import (
 	"github.com/gonas/gonas/nas/space"
 )
 
-func readGolden(t *testing.T, name string) []byte {
-	t.Helper()
-	data, err := os.ReadFile("testdata/" + name)
-	require.NoError(t, err)
-	return data
-}
-
-func float64Engine(t *testing.T) *engine.Engine {
-	t.Helper()
-	b, err := backend.OpenWith(backend.Options{Plugin: backend.KindGo})
-	require.NoError(t, err)
-	return engine.NewFloat64(b.Backend)
-}
-
 func TestBetaGolden(t *testing.T) {
 	var ref struct {
 		Schedules map[string][]float64 `json:"schedules"`
 	}
-	require.NoError(t, json.Unmarshal(readGolden(t, "search_beta_schedule.json"), &ref))
+	require.NoError(t, json.Unmarshal(goldentest.Testdata(t, "search_beta_schedule.json"), &ref))
 	require.Len(t, ref.Schedules, 16)
 	parts := regexp.MustCompile(`^(\w+)\|base=([\d.]+)\|T_max=(\d+)\|T_start=(\d+)\|T_stop=(\d+)$`)
 	for key, want := range ref.Schedules {
@@ -75,8 +60,8 @@ func TestMixedOperationGolden(t *testing.T) {
 			Train     array                `json:"train_output"`
 		} `json:"mixedop"`
 	}
-	require.NoError(t, json.Unmarshal(readGolden(t, "search_mixedop.json"), &ref))
-	e := float64Engine(t)
+	require.NoError(t, json.Unmarshal(goldentest.Testdata(t, "search_mixedop.json"), &ref))
+	e := goldentest.Float64Engine(t)
 	weights, err := diff.Weights(e, diff.DARTS(), golden.Input("alphas", []int{8}))
 	require.NoError(t, err)
 	for name, stride := range map[string]int{"stride1": 1, "stride2": 2} {
@@ -104,25 +89,11 @@ func TestMixedOperationGolden(t *testing.T) {
 				for i, w := range []array{want.Eval, want.Train} {
 					out, err := m.Run(nn.Mode{Train: i == 1}, in...)
 					require.NoError(t, err)
-					goldentest.Near(t, []string{"eval", "train"}[i], nhwc(w.Flat, w.Shape), out[0], goldentest.Tolerance)
+					goldentest.Near(t, []string{"eval", "train"}[i], goldentest.NHWC(w.Flat, w.Shape), out[0], goldentest.Tolerance)
 				}
 			})
 		}
 	}
-}
-
-// nhwc reorders values of PyTorch's layout.
-func nhwc(flat []float64, shape []int) []float64 {
-	n, c, pixels := shape[0], shape[1], shape[2]*shape[3]
-	out := make([]float64, len(flat))
-	for b := range n {
-		for ch := range c {
-			for p := range pixels {
-				out[(b*pixels+p)*c+ch] = flat[(b*c+ch)*pixels+p]
-			}
-		}
-	}
-	return out
 }
 
 func supernet(t *testing.T, c Config) nn.Module {
@@ -138,8 +109,8 @@ func supernet(t *testing.T, c Config) nn.Module {
 
 // TestSupernetGolden compares the supernet with the official code's numbers in float64, at two granularities.
 func TestSupernetGolden(t *testing.T) {
-	data := readGolden(t, "search_network.json")
-	e := float64Engine(t)
+	data := goldentest.Testdata(t, "search_network.json")
+	e := goldentest.Float64Engine(t)
 	root := supernet(t, DefaultConfig())
 	assert.Equal(t, 1971578, nn.Params(root.Specs()))
 	for _, tc := range []struct {
@@ -149,11 +120,7 @@ func TestSupernetGolden(t *testing.T) {
 		t.Run(fmt.Sprintf("beta=%g/%s", tc.beta, tc.granularity), func(t *testing.T) {
 			t.Parallel()
 			want, m, in := goldenModel(t, e, data, root, tc.beta, tc.granularity)
-			want.Eval(t, m, in, true)
-			g, err := m.Gradient(nn.Mode{Train: true}, true, []int{2, 3}, in...)
-			require.NoError(t, err)
-			want.TrainForward(t, m, g)
-			want.TrainGradients(t, m, g)
+			want.All(t, m, in, true)
 		})
 	}
 }
@@ -165,15 +132,12 @@ func TestSupernetGoldenFloat32(t *testing.T) {
 	if b.Info.Kind == backend.KindGo {
 		t.Skip("no XLA plug-in; `make setup` brings one")
 	}
-	data := readGolden(t, "search_network.json")
+	data := goldentest.Testdata(t, "search_network.json")
 	e, root := engine.New(b.Backend), supernet(t, DefaultConfig())
 	for _, beta := range []float64{0, 0.1, 0.7, 1} {
 		t.Run(fmt.Sprintf("beta=%g", beta), func(t *testing.T) {
 			want, m, in := goldenModel(t, e, data, root, beta, nn.Edge)
-			want.Eval(t, m, in, true)
-			g, err := m.Gradient(nn.Mode{Train: true}, true, nil, in...)
-			require.NoError(t, err)
-			want.TrainForward(t, m, g)
+			want.Forward(t, m, in, true)
 		})
 	}
 }
@@ -193,7 +157,7 @@ func TestEdgeIsDARTSPlusBeta(t *testing.T) {
 	for _, stride := range []int{1, 2} {
 		for _, beta := range []float64{0, 0.7} {
 			for _, auxiliary := range []string{Skip, Conv1} {
-				d, err := EdgeDeviation(float64Engine(t), stride, beta, auxiliary)
+				d, err := EdgeDeviation(goldentest.Float64Engine(t), stride, beta, auxiliary)
 				require.NoError(t, err)
 				assert.Less(t, d, 1e-12, "stride %d, β %g, %s", stride, beta, auxiliary)
 			}
@@ -203,7 +167,7 @@ func TestEdgeIsDARTSPlusBeta(t *testing.T) {
 
 // The 1×1 convolution starts as the skip.
 func TestConvStartsAsIdentity(t *testing.T) {
-	e := float64Engine(t)
+	e := goldentest.Float64Engine(t)
 	x := goldentest.Images(e, "input", 2, 8, 8, 4)
 	beta := e.Scalar(0.5)
 	conv, err := e.NewModel(nn.IdentityConv(4, 1), nn.Operation)

@@ -52,6 +52,31 @@ func images(t testing.TB) datasets.Source {
 	return train.Source()
 }
 
+// searchAndResume searches at one go, and once more with an interruption: what is resumed has the result and the checkpoint
+// of what ran through, which it returns.
+func searchAndResume(t *testing.T, e *engine.Engine, c diff.Config, m diff.Method) *run.Result {
+	t.Helper()
+	whole, broken := t.TempDir(), t.TempDir()
+	want, err := diff.Search(t.Context(), environment(t, e, c, run.Options{Dir: whole}), c, m)
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	_, err = diff.Search(ctx, environment(t, e, c, run.Options{Dir: broken, Listeners: []run.Listener{func(ev run.Event) {
+		if ev.Kind == run.EventStep && ev.Epoch == 2 {
+			stop()
+		}
+	}}}), c, m)
+	require.ErrorIs(t, err, run.ErrInterrupted)
+	got, err := diff.Search(t.Context(), environment(t, e, c, run.Options{Dir: broken}), c, m)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+	one, err := os.ReadFile(filepath.Join(whole, run.CheckpointFile))
+	require.NoError(t, err)
+	two, err := os.ReadFile(filepath.Join(broken, run.CheckpointFile))
+	require.NoError(t, err)
+	require.Equal(t, one, two, "checkpoints differ")
+	return want
+}
+
 // environment is where a search of a configuration runs, with its specification.
 func environment(t testing.TB, e *engine.Engine, c diff.Config, o run.Options) method.Env {
 	t.Helper()
@@ -115,31 +140,13 @@ func TestVariantsResume(t *testing.T) {
 		{"no zero-one loss", fair.Config, fairdarts.Search(&unregularised)},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			whole, broken := t.TempDir(), t.TempDir()
-			want, err := diff.Search(t.Context(), environment(t, e, tc.config, run.Options{Dir: whole}), tc.config, tc.method)
-			require.NoError(t, err)
+			want := searchAndResume(t, e, tc.config, tc.method)
 			require.Len(t, want.Tables, 2)
 			for _, table := range want.Tables {
 				require.NoError(t, table.Validate())
 				require.Len(t, table.Epochs, tc.config.Epochs+1)
 			}
 			losses[tc.name] = want.Log.Column("train_loss")[1]
-
-			ctx, stop := context.WithCancel(t.Context())
-			_, err = diff.Search(ctx, environment(t, e, tc.config, run.Options{Dir: broken, Listeners: []run.Listener{func(ev run.Event) {
-				if ev.Kind == run.EventStep && ev.Epoch == 2 {
-					stop()
-				}
-			}}}), tc.config, tc.method)
-			require.ErrorIs(t, err, run.ErrInterrupted)
-			got, err := diff.Search(t.Context(), environment(t, e, tc.config, run.Options{Dir: broken}), tc.config, tc.method)
-			require.NoError(t, err)
-			require.Equal(t, want, got)
-			one, err := os.ReadFile(filepath.Join(whole, run.CheckpointFile))
-			require.NoError(t, err)
-			two, err := os.ReadFile(filepath.Join(broken, run.CheckpointFile))
-			require.NoError(t, err)
-			require.Equal(t, one, two, "checkpoints differ")
 		})
 	}
 	for _, pair := range [][2]string{{"first order", "second order"}, {"first order", "skip noise"}, {"first order", "temperature"},

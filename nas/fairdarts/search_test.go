@@ -2,7 +2,6 @@ package fairdarts
 
 import (
 	"encoding/json"
-	"math"
 	"os"
 	"testing"
 
@@ -14,24 +13,11 @@ import (
 	"github.com/gonas/gonas/backend"
 	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/golden"
+	"github.com/gonas/gonas/nas/golden/goldentest"
 	"github.com/gonas/gonas/nas/nn"
 	"github.com/gonas/gonas/nas/space"
 	"github.com/gonas/gonas/nas/space/cells"
 )
-
-// requireNear asserts max |got - want| ≤ tolerance · max |want|.
-func requireNear(t *testing.T, what string, want []float64, got *tensors.Tensor, tolerance float64) {
-	t.Helper()
-	v, err := engine.Values(got)
-	require.NoError(t, err)
-	require.Len(t, v, len(want), what)
-	scale, worst := 0.0, 0.0
-	for i := range want {
-		scale = math.Max(scale, math.Abs(want[i]))
-		worst = math.Max(worst, math.Abs(want[i]-v[i]))
-	}
-	require.LessOrEqual(t, worst, tolerance*scale, "%s: largest magnitude %g", what, scale)
-}
 
 // TestTotalLossGolden compares the architecture's loss and gradients with the official code's: the supernet's cross
 // entropy in training mode plus ten times the zero-one loss, in float64 as TestSupernetGolden of package space.
@@ -70,9 +56,9 @@ func TestTotalLossGolden(t *testing.T) {
 			require.NoError(t, err)
 			g, err := m.Gradient(nn.Mode{}, false, []int{0, 1}, alphas...)
 			require.NoError(t, err)
-			requireNear(t, "loss", []float64{want.Weight * want.Loss2}, g.Outputs[0], 1e-7)
-			requireNear(t, "normal", Flatten(want.OnlyNormal, nil), g.Inputs[0], 1e-6)
-			requireNear(t, "reduce", Flatten(want.OnlyReduce, nil), g.Inputs[1], 1e-6)
+			goldentest.Near(t, "loss", []float64{want.Weight * want.Loss2}, g.Outputs[0], 1e-7)
+			goldentest.Near(t, "normal", Flatten(want.OnlyNormal, nil), g.Inputs[0], 1e-6)
+			goldentest.Near(t, "reduce", Flatten(want.OnlyReduce, nil), g.Inputs[1], 1e-6)
 		})
 		t.Run(string(form)+"/with the network", func(t *testing.T) {
 			t.Parallel()
@@ -100,10 +86,10 @@ func TestTotalLossGolden(t *testing.T) {
 			in := append([]*tensors.Tensor{e.Tensor(images, 2, 32, 32, 3), tensors.FromFlatDataAndDimensions(ref.Target, 2)}, alphas...)
 			g, err := m.Gradient(nn.Mode{Train: true}, false, []int{2, 3}, in...)
 			require.NoError(t, err)
-			requireNear(t, "cross entropy", []float64{want.Entropy}, g.Outputs[1], 1e-6)
-			requireNear(t, "total", []float64{want.Total}, g.Outputs[0], 1e-6)
-			requireNear(t, "normal", Flatten(want.Normal, nil), g.Inputs[0], 1e-4)
-			requireNear(t, "reduce", Flatten(want.Reduce, nil), g.Inputs[1], 1e-4)
+			goldentest.Near(t, "cross entropy", []float64{want.Entropy}, g.Outputs[1], 1e-6)
+			goldentest.Near(t, "total", []float64{want.Total}, g.Outputs[0], 1e-6)
+			goldentest.Near(t, "normal", Flatten(want.Normal, nil), g.Inputs[0], 1e-4)
+			goldentest.Near(t, "reduce", Flatten(want.Reduce, nil), g.Inputs[1], 1e-4)
 		})
 	}
 }

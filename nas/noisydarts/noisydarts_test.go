@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,20 +27,6 @@ import (
 	"github.com/gonas/gonas/nas/space"
 	"github.com/gonas/gonas/nas/space/cells"
 )
-
-func readGolden(t *testing.T, name string) []byte {
-	t.Helper()
-	data, err := os.ReadFile("testdata/" + name)
-	require.NoError(t, err)
-	return data
-}
-
-func float64Engine(t *testing.T) *engine.Engine {
-	t.Helper()
-	b, err := backend.OpenWith(backend.Options{Plugin: backend.KindGo})
-	require.NoError(t, err)
-	return engine.NewFloat64(b.Backend)
-}
 
 // made is the source of the golden files: numbers of the formula, from the first again at every call. The official code's
 // standard normal numbers are √3·(2u-1) there, its uniform ones in [0, 1), of which it takes 1-2u, are u.
@@ -67,16 +52,6 @@ func officially(name string) string {
 	return strings.NewReplacer("_ops.0.1.", "bn1.", "_ops.1.1.", "bn2.").Replace(name)
 }
 
-// fill gives a model's tensors the values of the formula under their official names.
-func fill(t *testing.T, m *engine.Model) {
-	t.Helper()
-	values := map[string][]float64{}
-	for _, s := range m.Specs() {
-		values[s.Name] = golden.Tensor(officially(s.Name), s.Shape, goldentest.Gain)
-	}
-	require.NoError(t, m.LoadFloat64(values))
-}
-
 // skip is the noisy skip of a configuration as a model on 4 channels.
 func skip(t *testing.T, e *engine.Engine, stride int, c Config, source nn.Module) *engine.Model {
 	t.Helper()
@@ -84,7 +59,7 @@ func skip(t *testing.T, e *engine.Engine, stride int, c Config, source nn.Module
 	require.NoError(t, err)
 	m, err := e.NewModel(Skip(op, c, source), nn.Operation)
 	require.NoError(t, err)
-	fill(t, m)
+	goldentest.FillAs(t, m, officially)
 	return m
 }
 
@@ -97,25 +72,6 @@ func output(t *testing.T, e *engine.Engine, m *engine.Model, mode nn.Mode, n Noi
 	values, err := engine.Values(out[0])
 	require.NoError(t, err)
 	return values
-}
-
-// nchw reorders values of [n, h, w, c] to PyTorch's layout, nhwc the other way.
-func nchw(flat []float64, n, h, w, c int) []float64 { return reorder(flat, n, h*w, c) }
-func nhwc(flat []float64, shape []int) []float64 {
-	return reorder(flat, shape[0], shape[1], shape[2]*shape[3])
-}
-
-// reorder takes [n, a, b] to [n, b, a].
-func reorder(flat []float64, n, a, b int) []float64 {
-	out := make([]float64, len(flat))
-	for i := range n {
-		for j := range a {
-			for k := range b {
-				out[(i*b+k)*a+j] = flat[(i*a+j)*b+k]
-			}
-		}
-	}
-	return out
 }
 
 // TestNoiseGolden compares the noise of all kinds, mixtures and epochs with the official code's.
@@ -133,9 +89,9 @@ func TestNoiseGolden(t *testing.T) {
 			Sum float64
 		}
 	}
-	require.NoError(t, json.Unmarshal(readGolden(t, "search_noise_op.json"), &ref))
+	require.NoError(t, json.Unmarshal(goldentest.Testdata(t, "search_noise_op.json"), &ref))
 	require.Len(t, ref.Results, 60)
-	e := float64Engine(t)
+	e := goldentest.Float64Engine(t)
 	x := goldentest.Images(e, "input", 2, 8, 8, 4)
 	number := func(s, prefix string) float64 {
 		v, err := strconv.ParseFloat(strings.TrimPrefix(s, prefix), 64)
@@ -154,7 +110,7 @@ func TestNoiseGolden(t *testing.T) {
 		if models[key] == nil {
 			models[key] = skip(t, e, 1, Config{Noise: n}, made(e, n.Kind))
 		}
-		got := nchw(output(t, e, models[key], nn.Mode{Train: true}, n, epoch, x, state(0)), 2, 8, 8, 4)
+		got := goldentest.NCHW(output(t, e, models[key], nn.Mode{Train: true}, n, epoch, x, state(0)), 2, 8, 8, 4)
 		absolute := 0.0
 		for _, v := range got {
 			absolute = max(absolute, math.Abs(v))
@@ -183,10 +139,10 @@ func TestMixedOperationGolden(t *testing.T) {
 			Train     array                `json:"train_output_with_noise"`
 		} `json:"mixedop"`
 	}
-	require.NoError(t, json.Unmarshal(readGolden(t, "search_mixedop.json"), &ref))
+	require.NoError(t, json.Unmarshal(goldentest.Testdata(t, "search_mixedop.json"), &ref))
 	c := DefaultConfig()
 	assert.Equal(t, ref.Primitives, c.Primitives)
-	e := float64Engine(t)
+	e := goldentest.Float64Engine(t)
 	weights, err := diff.Weights(e, diff.DARTS(), golden.Input("alphas", []int{7}))
 	require.NoError(t, err)
 	for name, stride := range map[string]int{"stride1": 1, "stride2": 2} {
@@ -208,14 +164,14 @@ func TestMixedOperationGolden(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/%s", name, granularity), func(t *testing.T) {
 				m, err := e.NewModel(edge, granularity)
 				require.NoError(t, err)
-				fill(t, m)
+				goldentest.FillAs(t, m, officially)
 				mean, scale := c.Noise.At(0, 50)
 				in := []*tensors.Tensor{goldentest.Images(e, "input", 2, 8, 8, 4), e.Tensor(weights, 7), state(0), e.Scalar(mean), e.Scalar(scale)}
 				// Evaluation first: training moves the statistics.
 				for i, w := range []array{want.Eval, want.Train} {
 					out, err := m.Run(nn.Mode{Train: i == 1}, in...)
 					require.NoError(t, err)
-					goldentest.Near(t, []string{"eval", "train"}[i], nhwc(w.Flat, w.Shape), out[0], goldentest.Tolerance)
+					goldentest.Near(t, []string{"eval", "train"}[i], goldentest.NHWC(w.Flat, w.Shape), out[0], goldentest.Tolerance)
 				}
 			})
 		}
@@ -236,7 +192,7 @@ func goldenModel(t *testing.T, e *engine.Engine, data []byte, granularity nn.Lev
 	assert.Equal(t, 1930618, nn.Params(net.Specs()))
 	m, err := e.NewModel(goldentest.Objective(net, nn.SoftmaxRows), granularity)
 	require.NoError(t, err)
-	fill(t, m)
+	goldentest.FillAs(t, m, officially)
 	want := goldentest.Read(t, data, "")
 	states := tensors.FromFlatDataAndDimensions(make([]uint64, c.Size.Cells*cells.Edges*3), c.Size.Cells*cells.Edges, 3)
 	mean, scale := c.Noise.At(0, c.Epochs)
@@ -245,12 +201,8 @@ func goldenModel(t *testing.T, e *engine.Engine, data []byte, granularity nn.Lev
 
 // TestSupernetGolden compares the supernet with the official code's numbers in float64.
 func TestSupernetGolden(t *testing.T) {
-	want, m, in := goldenModel(t, float64Engine(t), readGolden(t, "search_network.json"), nn.Operation)
-	want.Eval(t, m, in, true)
-	g, err := m.Gradient(nn.Mode{Train: true}, true, []int{2, 3}, in...)
-	require.NoError(t, err)
-	want.TrainForward(t, m, g)
-	want.TrainGradients(t, m, g)
+	want, m, in := goldenModel(t, goldentest.Float64Engine(t), goldentest.Testdata(t, "search_network.json"), nn.Operation)
+	want.All(t, m, in, true)
 }
 
 // TestSupernetGoldenFloat32 compares what float32 can resolve, on the backend that users have, kernels included.
@@ -260,11 +212,8 @@ func TestSupernetGoldenFloat32(t *testing.T) {
 	if b.Info.Kind == backend.KindGo {
 		t.Skip("no XLA plug-in; `make setup` brings one")
 	}
-	want, m, in := goldenModel(t, engine.New(b.Backend), readGolden(t, "search_network.json"), nn.Edge)
-	want.Eval(t, m, in, true)
-	g, err := m.Gradient(nn.Mode{Train: true}, true, nil, in...)
-	require.NoError(t, err)
-	want.TrainForward(t, m, g)
+	want, m, in := goldenModel(t, engine.New(b.Backend), goldentest.Testdata(t, "search_network.json"), nn.Edge)
+	want.Forward(t, m, in, true)
 }
 
 // ablation are the noises of the paper's table: the method's own and those of its variants.
@@ -309,7 +258,7 @@ func TestDefaultConfig(t *testing.T) {
 // Moments of every noise of the table, drawn on the skip's output at both strides: mean, standard deviation, and the fourth
 // moment, which tells a normal from a uniform distribution.
 func TestMoments(t *testing.T) {
-	e := float64Engine(t)
+	e := goldentest.Float64Engine(t)
 	const n, h, draws = 8, 32, 8
 	models := map[string]*engine.Model{}
 	for label, noise := range ablation(t) {
@@ -364,7 +313,7 @@ func TestMoments(t *testing.T) {
 
 // Additive Gaussian noise follows the size of its input, uniform noise does not.
 func TestNoiseAndTheSizeOfItsInput(t *testing.T) {
-	e := float64Engine(t)
+	e := goldentest.Float64Engine(t)
 	for kind, follows := range map[string]float64{Gaussian: 5, Uniform: 1} {
 		n := Noise{Kind: kind, Mixture: Additive, Factor: 0.2}
 		m := skip(t, e, 1, Config{Noise: n}, Drawn(kind))
@@ -385,14 +334,14 @@ func TestNoiseAndTheSizeOfItsInput(t *testing.T) {
 
 // In evaluation a skip is what it is without noise and drop path.
 func TestEvaluationIsFreeOfNoise(t *testing.T) {
-	e := float64Engine(t)
+	e := goldentest.Float64Engine(t)
 	for label, noise := range ablation(t) {
 		for _, stride := range []int{1, 2} {
 			op, err := nn.SearchPrimitive(nn.SkipConnect, 4, stride)
 			require.NoError(t, err)
 			plain, err := e.NewModel(op, nn.Operation)
 			require.NoError(t, err)
-			fill(t, plain)
+			goldentest.FillAs(t, plain, officially)
 			x := goldentest.Images(e, "input", 2, 8, 8, 4)
 			out, err := plain.Run(nn.Mode{}, x, e.Scalar(1))
 			require.NoError(t, err)
@@ -409,7 +358,7 @@ func TestEvaluationIsFreeOfNoise(t *testing.T) {
 
 // Drop path takes the skip from a sample as a whole, and the others grow so that the mean stays. Its draws are its own.
 func TestDropPath(t *testing.T) {
-	e := float64Engine(t)
+	e := goldentest.Float64Engine(t)
 	c := Config{Noise: Noise{Gaussian, Additive, 0, 0, false}, DropPath: 0.3}
 	m := skip(t, e, 1, c, Drawn(Gaussian))
 	x := make([]float64, 2000*4)
@@ -450,7 +399,7 @@ func gradients(t *testing.T, e *engine.Engine, stride int, noise Noise, draws in
 	})
 	m, err := e.NewModel(root, nn.Network)
 	require.NoError(t, err)
-	fill(t, m)
+	goldentest.FillAs(t, m, officially)
 	mean, scale := noise.At(0, 50)
 	var out []float64
 	for i := range draws {
@@ -467,7 +416,7 @@ func gradients(t *testing.T, e *engine.Engine, stride int, noise Noise, draws in
 // Behind a linear head the expected gradient of the skip's parameter is that without noise where the noise has mean 0, or 1
 // where it multiplies, and another where it has not.
 func TestGradientIsUnbiased(t *testing.T) {
-	e := float64Engine(t)
+	e := goldentest.Float64Engine(t)
 	for _, stride := range []int{1, 2} {
 		without := gradients(t, e, stride, Noise{Gaussian, Additive, 0, 0, false}, 1)[0]
 		require.NotZero(t, without)

@@ -74,16 +74,6 @@ func readGrid(t *testing.T) (ref gridReference) {
 // officialName is a tensor's name in the official code, which numbers an edge's operations without a prefix.
 func officialName(name string) string { return strings.Replace(name, "._ops.", ".", 1) }
 
-// fillGrid gives a model's tensors the values of the formula under their official names.
-func fillGrid(t *testing.T, m *engine.Model) {
-	t.Helper()
-	state := map[string][]float64{}
-	for _, s := range m.Specs() {
-		state[s.Name] = golden.Tensor(officialName(s.Name), s.Shape, goldentest.Gain)
-	}
-	require.NoError(t, m.LoadFloat64(state))
-}
-
 // assertNames compares a module's tensors with the names and shapes of an official state_dict.
 func assertNames(t *testing.T, want [][2]json.RawMessage, m nn.Module) {
 	t.Helper()
@@ -125,30 +115,10 @@ func gradientNorm(t *testing.T, m *engine.Model, g *engine.Gradients) float64 {
 	return math.Sqrt(sum)
 }
 
-// nchw reorders values [n, h, w, c] as PyTorch has them.
-func nchw(v []float64, n, h, w, c int) []float64 {
-	out := make([]float64, 0, len(v))
-	for b := range n {
-		for ch := range c {
-			for p := range h * w {
-				out = append(out, v[(b*h*w+p)*c+ch])
-			}
-		}
-	}
-	return out
-}
-
-func exactGrid(t *testing.T) *engine.Engine {
-	t.Helper()
-	b, err := backend.OpenWith(backend.Options{Plugin: backend.KindGo})
-	require.NoError(t, err)
-	return engine.NewFloat64(b.Backend)
-}
-
 // TestGridSearchCellGolden compares a cell of the supernet: output, gradients of input, parameters and weights, running
 // statistics.
 func TestGridSearchCellGolden(t *testing.T) {
-	ref, e := readGrid(t), exactGrid(t)
+	ref, e := readGrid(t), goldentest.Float64Engine(t)
 	cell, err := gridSearchCell(SupernetInputs{Tables: 1}, mixedGridEdge, 4)
 	require.NoError(t, err)
 	assertNames(t, ref.StateDict, cell)
@@ -167,14 +137,14 @@ func TestGridSearchCellGolden(t *testing.T) {
 	for _, level := range []nn.Level{nn.Operation, nn.Edge, nn.Network} {
 		m, err := e.NewModel(root, level)
 		require.NoError(t, err)
-		fillGrid(t, m)
+		goldentest.FillAs(t, m, officialName)
 		for i, want := range []gridCellCase{ref.Cell.Eval, ref.Cell.Train} {
 			what := fmt.Sprintf("%s, train=%t: ", level, i == 1)
 			g, err := m.Gradient(nn.Mode{Train: i == 1}, true, []int{0, 1}, in...)
 			require.NoError(t, err)
 			requireNear(t, what+"loss", []float64{want.Loss}, numbers(t, g.Outputs[0]))
-			requireNear(t, what+"out", want.Out.Values, nchw(numbers(t, g.Outputs[1]), 2, 8, 8, 4))
-			dx := nchw(numbers(t, g.Inputs[0]), 2, 8, 8, 4)
+			requireNear(t, what+"out", want.Out.Values, goldentest.NCHW(numbers(t, g.Outputs[1]), 2, 8, 8, 4))
+			dx := goldentest.NCHW(numbers(t, g.Inputs[0]), 2, 8, 8, 4)
 			requireNear(t, what+"dx", append(want.Gradient.First, want.Gradient.Last...), append(dx[:4:4], dx[len(dx)-4:]...))
 			requireNear(t, what+"parameters", flatten(want.Alphas), numbers(t, g.Inputs[1]))
 			require.InEpsilon(t, want.Norm, gradientNorm(t, m, g), tolerance, what)
@@ -238,7 +208,7 @@ func TestGridSupernetGolden(t *testing.T) {
 	assert.Equal(t, ref.Supernet.Parameters, nn.Params(net.Specs()))
 	users, err := backend.Open()
 	require.NoError(t, err)
-	for name, e := range map[string]*engine.Engine{"float64": exactGrid(t), "float32": engine.New(users.Backend)} {
+	for name, e := range map[string]*engine.Engine{"float64": goldentest.Float64Engine(t), "float32": engine.New(users.Backend)} {
 		t.Run(name, func(t *testing.T) {
 			if name == "float32" && users.Info.Kind == backend.KindGo {
 				t.Skip("no XLA plug-in; `make setup` brings one")
@@ -247,7 +217,7 @@ func TestGridSupernetGolden(t *testing.T) {
 				e.Tensor(golden.Input("arch_parameters", []int{6, 5}), 6, 5)}
 			m, err := e.NewModel(root, nn.Edge)
 			require.NoError(t, err)
-			fillGrid(t, m)
+			goldentest.FillAs(t, m, officialName)
 			for i, want := range []gridNetworkCase{ref.Supernet.Eval, ref.Supernet.Train} {
 				g, err := m.Gradient(nn.Mode{Train: i == 1}, true, []int{2}, in...)
 				require.NoError(t, err)

@@ -59,11 +59,7 @@ func TestPartialChannelsGolden(t *testing.T) {
 			for _, name := range []string{"betas_normal", "betas_reduce"} {
 				in = append(in, e.Tensor(golden.Input(name, []int{cells.Edges}), cells.Edges))
 			}
-			want.Eval(t, m, in, true)
-			g, err := m.Gradient(nn.Mode{Train: true}, true, []int{2, 3}, in...)
-			require.NoError(t, err)
-			want.TrainForward(t, m, g)
-			want.TrainGradients(t, m, g)
+			want.All(t, m, in, true)
 		})
 	}
 }

@@ -4,12 +4,15 @@ package goldentest
 import (
 	"encoding/json"
 	"math"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gonas/gonas/backend"
 	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/golden"
 	"github.com/gonas/gonas/nas/nn"
@@ -73,12 +76,53 @@ func Images(e *engine.Engine, name string, n, h, w, c int) *tensors.Tensor {
 	return e.Tensor(out, n, h, w, c)
 }
 
+// Testdata is a golden file of the package under test.
+func Testdata(t *testing.T, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", name))
+	require.NoError(t, err)
+	return data
+}
+
+// Float64Engine computes in float64, in Go.
+func Float64Engine(t *testing.T) *engine.Engine {
+	t.Helper()
+	b, err := backend.OpenWith(backend.Options{Plugin: backend.KindGo})
+	require.NoError(t, err)
+	return engine.NewFloat64(b.Backend)
+}
+
+// NCHW reorders values [n, h, w, c] as PyTorch has them, NHWC the other way; shape is PyTorch's.
+func NCHW(flat []float64, n, h, w, c int) []float64 { return reorder(flat, n, h*w, c) }
+func NHWC(flat []float64, shape []int) []float64 {
+	return reorder(flat, shape[0], shape[1], shape[2]*shape[3])
+}
+
+// reorder takes [n, a, b] to [n, b, a].
+func reorder(flat []float64, n, a, b int) []float64 {
+	out := make([]float64, len(flat))
+	for i := range n {
+		for j := range a {
+			for k := range b {
+				out[(i*b+k)*a+j] = flat[(i*a+j)*b+k]
+			}
+		}
+	}
+	return out
+}
+
 // Fill gives a model's tensors the values of the formula.
 func Fill(t *testing.T, m *engine.Model) {
 	t.Helper()
+	FillAs(t, m, func(name string) string { return name })
+}
+
+// FillAs is [Fill] where official gives the tensors' names in the official code.
+func FillAs(t *testing.T, m *engine.Model, official func(string) string) {
+	t.Helper()
 	state := map[string][]float64{}
 	for _, s := range m.Specs() {
-		state[s.Name] = golden.Tensor(s.Name, s.Shape, Gain)
+		state[s.Name] = golden.Tensor(official(s.Name), s.Shape, Gain)
 	}
 	require.NoError(t, m.LoadFloat64(state))
 }
@@ -115,9 +159,9 @@ func Flat(rows [][]float64) []float64 {
 	return out
 }
 
-// Eval compares a pass in evaluation mode and the parameters' gradients, which are those of the inputs 2 and 3. The
+// eval compares a pass in evaluation mode and the parameters' gradients, which are those of the inputs 2 and 3. The
 // model's outputs are loss, number of correct samples and logits.
-func (s Supernet) Eval(t *testing.T, m *engine.Model, in []*tensors.Tensor, loss bool) {
+func (s Supernet) eval(t *testing.T, m *engine.Model, in []*tensors.Tensor, loss bool) {
 	t.Helper()
 	g, err := m.Gradient(nn.Mode{}, false, []int{2, 3}, in...)
 	require.NoError(t, err)
@@ -129,8 +173,8 @@ func (s Supernet) Eval(t *testing.T, m *engine.Model, in []*tensors.Tensor, loss
 	Near(t, "eval alphas reduce", Flat(s.EvalAlphas["alphas_reduce"]), g.Inputs[1], Tolerance)
 }
 
-// TrainForward compares a pass in training mode, and the statistics that it left.
-func (s Supernet) TrainForward(t *testing.T, m *engine.Model, g *engine.Gradients) {
+// trainForward compares a pass in training mode, and the statistics that it left.
+func (s Supernet) trainForward(t *testing.T, m *engine.Model, g *engine.Gradients) {
 	t.Helper()
 	Near(t, "train loss", []float64{s.TrainLoss}, g.Outputs[0], Tolerance)
 	Near(t, "train logits", Flat(s.TrainLogits), g.Outputs[2], Tolerance)
@@ -140,8 +184,8 @@ func (s Supernet) TrainForward(t *testing.T, m *engine.Model, g *engine.Gradient
 	golden.Near(t, "running var", s.StemVar, state["stem.1.running_var"][:8], Tolerance, 0)
 }
 
-// TrainGradients compares the gradients of a pass in training mode.
-func (s Supernet) TrainGradients(t *testing.T, m *engine.Model, g *engine.Gradients) {
+// trainGradients compares the gradients of a pass in training mode.
+func (s Supernet) trainGradients(t *testing.T, m *engine.Model, g *engine.Gradients) {
 	t.Helper()
 	Near(t, "train alphas normal", Flat(s.TrainAlphas["alphas_normal"]), g.Inputs[0], Tolerance)
 	Near(t, "train alphas reduce", Flat(s.TrainAlphas["alphas_reduce"]), g.Inputs[1], Tolerance)
@@ -162,6 +206,27 @@ func (s Supernet) TrainGradients(t *testing.T, m *engine.Model, g *engine.Gradie
 	for name, norm := range s.NormsByName {
 		require.InEpsilon(t, norm, norms[name], Tolerance, name)
 	}
+}
+
+// Forward compares what a model computes in evaluation and in training. Where loss is false, that of evaluation is not.
+func (s Supernet) Forward(t *testing.T, m *engine.Model, in []*tensors.Tensor, loss bool) {
+	t.Helper()
+	s.compare(t, m, in, loss, nil)
+}
+
+// All compares the gradients in training as well.
+func (s Supernet) All(t *testing.T, m *engine.Model, in []*tensors.Tensor, loss bool) {
+	t.Helper()
+	s.trainGradients(t, m, s.compare(t, m, in, loss, []int{2, 3}))
+}
+
+func (s Supernet) compare(t *testing.T, m *engine.Model, in []*tensors.Tensor, loss bool, inputs []int) *engine.Gradients {
+	t.Helper()
+	s.eval(t, m, in, loss)
+	g, err := m.Gradient(nn.Mode{Train: true}, true, inputs, in...)
+	require.NoError(t, err)
+	s.trainForward(t, m, g)
+	return g
 }
 
 // Objective is the golden files' network: a supernet under the cross entropy, its outputs loss, number of correct samples
