@@ -10,18 +10,22 @@ import (
 	"github.com/gonas/gonas/nas/dartsminus"
 	"github.com/gonas/gonas/nas/fairdarts"
 	"github.com/gonas/gonas/nas/fairnas"
+	"github.com/gonas/gonas/nas/gdas"
 	"github.com/gonas/gonas/nas/method"
 	"github.com/gonas/gonas/nas/noisydarts"
+	"github.com/gonas/gonas/nas/rome"
 )
 
 // Methods lists the methods in the order of their publication.
 func Methods() []method.Method {
 	return []method.Method{
 		darts.Method(),
+		gdas.Method(),
 		fairnas.Method(),
 		fairdarts.Method(),
 		noisydarts.Method(),
 		dartsminus.Method(),
+		rome.Method(),
 	}
 }
 

@@ -41,6 +41,12 @@ type Method struct {
 	// gets its row of each input of [ToEdge], then those of [ToAllEdges], numbered from at.Own; before them a random state
 	// uint64 [3] where the space has the operation noise.
 	Edge func(at space.EdgeAt, ops []string) (nn.Module, error)
+	// Also are tables of parameters behind the space's own, as many as those, in the same order of kinds of cells. The
+	// relaxation and the rule to derive cells by get them; nil adds none.
+	Also func(s Space) ([]TableSpec, error)
+	// Sample, where it is not nil, draws networks in the place of weighing all operations of all edges. Relax then makes
+	// the probabilities that results show and cells are derived of.
+	Sample *Sampler
 	// Derive makes DARTS's cells of the tables' weights; the second result names the rule used. Where the space alone says
 	// what is derived, as NAS-Bench-201 does, it is not asked.
 	Derive func(s cells.Space, weights [][][]float64) (arch.Genotype, string)
@@ -75,10 +81,14 @@ type Pass struct {
 	run.Position
 	// Half is 0 in the weights' part of a step, 1 in the architecture's.
 	Half int
+	// Draw is the number of the network, of so many that a half draws; both are 0 where nothing is drawn.
+	Draw, Draws int
 }
 
 // Number counts the passes of a run.
-func (p Pass) Number() uint64 { return uint64(p.Total())*2 + uint64(p.Half) }
+func (p Pass) Number() uint64 {
+	return (uint64(p.Total())*2+uint64(p.Half))*uint64(max(1, p.Draws)) + uint64(p.Draw)
+}
 
 // initialScale is the standard deviation of the parameters at the start in the official code of DARTS.
 const initialScale = 1e-3
@@ -142,6 +152,9 @@ func (m Method) Code(e *engine.Engine, c Config) (string, error) {
 	}
 	h := sha256.New()
 	fmt.Fprintf(h, "%s|%s|%g|%g|%s|%s|", m.Name, m.Kind, m.Threshold, m.InitialScale, f.relax, f.penalty)
+	if m.Sample != nil {
+		fmt.Fprintf(h, "%v|%v|%s|", m.Sample.Draws, f.gates, m.Sample.probe(f))
+	}
 	weights := make([][][]float64, len(f.tables))
 	for t, table := range f.tables {
 		weights[t] = probe(len(table.Rows), table.columns(), float64(t))
@@ -151,7 +164,7 @@ func (m Method) Code(e *engine.Engine, c Config) (string, error) {
 			}
 		}
 	}
-	derived := f.space.Derive(m, c.Size, weights)
+	derived := f.space.Derive(m, c.Size, f.ragged(weights))
 	var what any = derived.Network
 	if derived.Genotype != nil {
 		what = derived.Genotype
@@ -161,12 +174,12 @@ func (m Method) Code(e *engine.Engine, c Config) (string, error) {
 		return "", err
 	}
 	fmt.Fprintf(h, "%s|%s|", text, derived.Rule)
-	net, err := f.supernet()
+	net, err := f.whole()
 	if err != nil {
 		return "", err
 	}
 	fmt.Fprintf(h, "%s|", net.Signature())
-	for _, in := range m.Inputs {
+	for _, in := range f.method.Inputs {
 		for epoch := range min(c.Epochs, 2) {
 			t := in.At(c, Pass{Position: run.Position{Epoch: epoch, Epochs: c.Epochs, Steps: max(c.StepsPerEpoch, 1)}, Half: epoch})
 			fmt.Fprintf(h, "%s|%d|%s|%s|", in.Name, in.To, t.Shape(), t.GoStr())
@@ -184,9 +197,12 @@ type functions struct {
 	method Method
 	space  Space
 	tables []TableSpec
-	// relax has a name for each table, penalty is empty where there is none.
+	// relax has a name for each table, gates one for each kind of cell, penalty is empty where there is none.
 	relax   []string
+	gates   []string
 	penalty string
+	// made are the operations of edges, of a search that draws.
+	made map[space.EdgeAt][]nn.MixedOp
 }
 
 func newFunctions(e *engine.Engine, c Config, m Method) (*functions, error) {
@@ -200,7 +216,21 @@ func newFunctions(e *engine.Engine, c Config, m Method) (*functions, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &functions{config: c, method: m, space: s, tables: s.Tables()}
+	f := &functions{config: c, method: m, space: s, tables: s.Tables(), made: map[space.EdgeAt][]nn.MixedOp{}}
+	if m.Sample != nil {
+		if err := m.Sample.check(c); err != nil {
+			return nil, err
+		}
+		f.method.Inputs = append(slices.Clone(m.Inputs), m.Sample.temperature())
+		m = f.method
+	}
+	if m.Also != nil {
+		also, err := m.Also(s)
+		if err != nil {
+			return nil, fmt.Errorf("method %s: %w", m.Name, err)
+		}
+		f.tables = append(f.tables, also...)
+	}
 	var alphas []*tensors.Tensor
 	for t, table := range f.tables {
 		rows, columns := len(table.Rows), table.columns()
@@ -219,6 +249,15 @@ func newFunctions(e *engine.Engine, c Config, m Method) (*functions, error) {
 		f.relax = append(f.relax, name)
 		if err := run.Finalize(in[1:]...); err != nil {
 			return nil, err
+		}
+	}
+	if m.Sample != nil {
+		for kind := range f.kinds() {
+			name, err := m.Sample.name(e, f, kind)
+			if err != nil {
+				return nil, fmt.Errorf("method %s: gates of cells of kind %d: %w", m.Name, kind, err)
+			}
+			f.gates = append(f.gates, name)
 		}
 	}
 	if m.Penalty != nil {
@@ -293,9 +332,9 @@ func (f *functions) inputs() []Input {
 	return out
 }
 
-// supernet is the network of the space.
-func (f *functions) supernet() (nn.Module, error) {
-	takes := space.SupernetInputs{Tables: 1}
+// supernet is the network of the space with these edges; each gets its row of so many tables.
+func (f *functions) supernet(edge space.EdgeFunc, tables int) (nn.Module, error) {
+	takes := space.SupernetInputs{Tables: tables}
 	for _, in := range f.inputs() {
 		switch in.To {
 		case ToEdge:
@@ -304,17 +343,21 @@ func (f *functions) supernet() (nn.Module, error) {
 			takes.Shared++
 		}
 	}
-	return f.space.Supernet(f.config.Size, takes, f.edge)
+	return f.space.Supernet(f.config.Size, takes, edge)
+}
+
+// whole is the supernet that holds all tensors.
+func (f *functions) whole() (nn.Module, error) {
+	if f.method.Sample != nil {
+		return f.drawn(nil)
+	}
+	return f.supernet(f.edge, 1)
 }
 
 // objective is the composite that a search differentiates: images [batch, height, width, channels], labels [batch], the
-// tables' parameters [edges, operations] and the inputs to the loss, the number of correct samples and the penalty's part of
-// the loss.
-func (f *functions) objective() (nn.Module, error) {
-	net, err := f.supernet()
-	if err != nil {
-		return nil, err
-	}
+// tables' parameters [rows, columns] and the inputs, and of a search that draws those of [functions.gating], to the loss,
+// the number of correct samples and the penalty's part of the loss. Its network is the whole supernet or one drawn from it.
+func (f *functions) objective(net nn.Module) nn.Module {
 	loss, add := engine.LossModule(0), nn.Sum()
 	penalty := nn.NewLeaf("no_penalty", nil, func(_ *nn.Ctx, in []*graph.Node) []*graph.Node {
 		return []*graph.Node{graph.ScalarZero(in[0].Graph(), in[0].DType())}
@@ -324,25 +367,36 @@ func (f *functions) objective() (nn.Module, error) {
 			return []*graph.Node{f.method.Penalty(in)}
 		})
 	}
+	of := f.inputs()
 	toRelax := 0
-	for _, in := range f.inputs() {
+	for _, in := range of {
 		if in.To == ToRelax {
 			toRelax++
 		}
 	}
-	signature := fmt.Sprintf("objective|%s|%v|%s", net.Signature(), f.relax, penalty.Signature())
+	weigh := f.relaxing
+	if f.method.Sample != nil {
+		weigh = f.gating
+	}
+	signature := fmt.Sprintf("objective|%s|%v|%v|%s", net.Signature(), f.relax, f.gates, penalty.Signature())
 	return nn.NewComposite(signature, nn.Network, []nn.Child{{Module: net}}, func(e nn.Env, in []nn.Value) []nn.Value {
 		first := 2 + len(f.tables)
-		alphas, inputs, relaxing := in[2:first], in[first:len(in)-toRelax], in[len(in)-toRelax:]
-		netIn := []nn.Value{in[0]}
-		for t, alpha := range alphas {
-			netIn = append(netIn, nn.Call1(e, "", f.relaxation(t), append([]nn.Value{alpha}, relaxing...)...))
-		}
+		alphas, inputs, draw := in[2:first], in[first:first+len(of)-toRelax], in[first+len(of):]
+		netIn := append([]nn.Value{in[0]}, weigh(e, alphas, in[first+len(of)-toRelax:first+len(of)], draw)...)
 		logits := nn.Call1(e, "", net, append(netIn, inputs...)...)
 		entropy := e.Call("", loss, logits, in[1])
 		extra := nn.Call1(e, "", penalty, alphas...)
 		return []nn.Value{nn.Call1(e, "", add, entropy[0], extra), entropy[1], extra}
-	}), nil
+	})
+}
+
+// relaxing makes the tables' weights of their parameters.
+func (f *functions) relaxing(e nn.Env, alphas, toRelax, _ []nn.Value) []nn.Value {
+	var out []nn.Value
+	for t, alpha := range alphas {
+		out = append(out, nn.Call1(e, "", f.relaxation(t), append([]nn.Value{alpha}, toRelax...)...))
+	}
+	return out
 }
 
 // Weights are what a method's relaxation makes of one edge's parameters.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -140,10 +141,11 @@ func newTask(e *engine.Engine, c Config, m Method) (t *task, err error) {
 			err = errors.Join(err, t.close())
 		}
 	}(t)
-	root, err := f.objective()
+	net, err := f.whole()
 	if err != nil {
 		return nil, err
 	}
+	root := f.objective(net)
 	if t.model, err = e.StartModel(root, c.Granularity, c.Seed); err != nil {
 		return nil, err
 	}
@@ -160,6 +162,10 @@ func newTask(e *engine.Engine, c Config, m Method) (t *task, err error) {
 	}
 	for _, in := range f.inputs() {
 		shapesIn = append(shapesIn, in.Shape(c))
+	}
+	if m.Sample != nil {
+		t.model.SumsAhead = true
+		shapesIn = append(shapesIn, f.drawShapes()...)
 	}
 	t.weightsOpt = e.NewOptimizer(engine.SGD{Momentum: c.Weights.Momentum, WeightDecay: c.Weights.WeightDecay}, c.Weights.Clip)
 	t.archOpt = e.NewOptimizer(engine.Adam{Beta1: c.Arch.Beta1, Beta2: c.Arch.Beta2, Epsilon: 1e-8, WeightDecay: c.Arch.WeightDecay}, 0)
@@ -229,44 +235,67 @@ func (t *task) rate(epoch int) float64 {
 	return engine.CosineRate(w.LearningRate, w.LearningRateMin, epoch, t.config.Epochs)
 }
 
+// differentiable is a model or a path through it.
+type differentiable interface {
+	Gradient(mode nn.Mode, weights bool, wrt []int, in ...*tensors.Tensor) (*engine.Gradients, error)
+}
+
+// part is a half of a step: the weights' gradient, or that of the architecture's parameters.
+func (t *task) part(m differentiable, p Pass, in []*tensors.Tensor) (*engine.Gradients, error) {
+	if p.Half == 1 {
+		return m.Gradient(nn.Mode{Train: true}, false, t.alphaInputs(), in...)
+	}
+	return m.Gradient(nn.Mode{Train: true}, true, nil, in...)
+}
+
+// gradient is that of a half of a step, of all networks that it draws if it draws any.
+func (t *task) gradient(b run.Batch, p Pass) (g *engine.Gradients, err error) {
+	if t.method.Sample != nil {
+		return t.sampled(b, p)
+	}
+	in := t.inputs(b, p)
+	defer func() { err = errors.Join(err, run.Finalize(t.own(in)...)) }()
+	return t.part(t.model, p, in)
+}
+
+// unrolled is the architecture's gradient of the second order.
+func (t *task) unrolled(p run.Position, rate float64, batches []run.Batch) (g *engine.Gradients, err error) {
+	valid, train := t.inputs(batches[1], Pass{Position: p, Half: 1}), t.inputs(batches[0], Pass{Position: p})
+	defer func() { err = errors.Join(err, run.Finalize(append(t.own(valid), t.own(train)...)...)) }()
+	w := t.config.Weights
+	return engine.Unrolled(t.model, t.weightsOpt, engine.UnrolledConfig{LearningRate: rate,
+		Momentum: w.Momentum, WeightDecay: w.WeightDecay, Inputs: t.alphaInputs()}, train, valid)
+}
+
 func (t *task) stepArchitecture(p run.Position, rate float64, batches []run.Batch) (loss float64, err error) {
-	c := t.config
-	valid := t.inputs(batches[1], Pass{p, 1})
-	free := t.own(valid)
-	defer func() { err = errors.Join(err, run.Finalize(free...)) }()
 	var g *engine.Gradients
-	if c.SecondOrder {
-		train := t.inputs(batches[0], Pass{p, 0})
-		free = append(free, t.own(train)...)
-		g, err = engine.Unrolled(t.model, t.weightsOpt, engine.UnrolledConfig{LearningRate: rate,
-			Momentum: c.Weights.Momentum, WeightDecay: c.Weights.WeightDecay, Inputs: t.alphaInputs()}, train, valid)
+	if t.config.SecondOrder {
+		g, err = t.unrolled(p, rate, batches)
 	} else {
-		g, err = t.model.Gradient(nn.Mode{Train: true}, false, t.alphaInputs(), valid...)
+		g, err = t.gradient(batches[1], Pass{Position: p, Half: 1})
 	}
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, g.Finalize()) }()
-	loss, correct, penalty, err := outputs(g)
+	loss, correct, penalty, err := t.outputs(g, 1)
 	if err != nil {
 		return 0, err
 	}
 	t.sums.valLoss += loss
-	t.sums.valAccuracy += correct / float64(c.Batch)
+	t.sums.valAccuracy += correct / float64(t.config.Batch)
 	t.sums.penalty += penalty
-	_, err = t.archOpt.Step(c.Arch.LearningRate, t.alphas, g.Inputs)
+	_, err = t.archOpt.Step(t.config.Arch.LearningRate, t.alphas, g.Inputs)
 	return loss, err
 }
 
 func (t *task) stepWeights(p run.Position, rate float64, b run.Batch) (loss float64, err error) {
-	in := t.inputs(b, Pass{p, 0})
-	defer func() { err = errors.Join(err, run.Finalize(t.own(in)...)) }()
-	g, err := t.model.Gradient(nn.Mode{Train: true}, true, nil, in...)
+	g, err := t.gradient(b, Pass{Position: p})
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, g.Finalize()) }()
-	loss, correct, _, err := outputs(g)
+	loss, correct, _, err := t.outputs(g, 0)
 	if err != nil {
 		return 0, err
 	}
@@ -276,12 +305,18 @@ func (t *task) stepWeights(p run.Position, rate float64, b run.Batch) (loss floa
 	return loss, err
 }
 
-// outputs are the objective's: the cross entropy alone, the number of correct samples, the penalty.
-func outputs(g *engine.Gradients) (loss, correct, penalty float64, err error) {
+// outputs are the objective's, of a half that draws their means: the cross entropy alone, the number of correct samples,
+// the penalty.
+func (t *task) outputs(g *engine.Gradients, half int) (loss, correct, penalty float64, err error) {
 	var v [3]float64
 	for i, t := range g.Outputs {
 		if v[i], err = engine.ScalarValue(t); err != nil {
 			return 0, 0, 0, err
+		}
+	}
+	if s := t.method.Sample; s != nil {
+		for i := range v {
+			v[i] /= float64(s.Draws[half])
 		}
 	}
 	return v[0] - v[2], v[1], v[2], nil
@@ -331,11 +366,7 @@ func (t *task) Snapshots(epoch int) ([]run.Snapshot, error) {
 			if err != nil {
 				return nil, err
 			}
-			rows := len(t.tables[side].Rows)
-			columns := len(flat) / rows
-			for row := range rows {
-				*dst = append(*dst, flat[row*columns:(row+1)*columns])
-			}
+			*dst = t.tables[side].cut(slices.Collect(slices.Chunk(flat, t.tables[side].columns())))
 		}
 		out = append(out, s)
 		if err := run.Finalize(append(in[1:], weights...)...); err != nil {

@@ -31,7 +31,8 @@ type TableSpec struct {
 	Name string
 	// Rows names its edges.
 	Rows []string
-	// Ops are the operations of each edge by the names of [nn.SearchPrimitive], all edges as many.
+	// Ops are the operations of each edge by the names of [nn.SearchPrimitive], all edges as many. A table that a method
+	// adds may have rows of other things and of several lengths, of which the parameters behind a row's end count nowhere.
 	Ops [][]string
 	// Columns are the space's own names of the operations, the same for all edges; nil where they are those of Ops.
 	Columns []string
@@ -39,8 +40,23 @@ type TableSpec struct {
 	ByMethod bool
 }
 
-// columns is the number of an edge's operations.
-func (t TableSpec) columns() int { return len(t.Ops[0]) }
+// columns is the number of an edge's operations, of rows of several lengths that of the longest.
+func (t TableSpec) columns() int {
+	n := 0
+	for _, ops := range t.Ops {
+		n = max(n, len(ops))
+	}
+	return n
+}
+
+// cut leaves out what stands behind a row's end.
+func (t TableSpec) cut(rows [][]float64) [][]float64 {
+	out := make([][]float64, len(rows))
+	for i, row := range rows {
+		out[i] = row[:len(t.Ops[i])]
+	}
+	return out
+}
 
 // named are the operations of each edge as results name them.
 func (t TableSpec) named() [][]string {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/support/exceptions"
 
@@ -24,13 +25,16 @@ type Model struct {
 	groups map[string]*Group
 	list   []*Group
 	whole  *Path
-	one    *tensors.Tensor
+	// one and zero are scalars.
+	one, zero *tensors.Tensor
 	// pending are values by state_dict name for groups that no plan has made yet.
 	pending map[string][]float64
 
 	// SumsAhead compiles with a path's gradient all sums that gradients of other paths may need. It is for several paths at
 	// once that are drawn independently of each other, so that any block may be what some of them share.
 	SumsAhead bool
+	// sumsOf is of how many groups the sums are compiled.
+	sumsOf int
 }
 
 // NewModel makes a model whose tensors are all zero until [Model.Load].
@@ -48,7 +52,7 @@ func (e *Engine) NewModel(root nn.Module, granularity nn.Level) (*Model, error) 
 		m.specs[s.Name] = s
 		m.order = append(m.order, s.Name)
 	}
-	m.one = e.Scalar(1)
+	m.one, m.zero = e.Scalar(1), e.Scalar(0)
 	return m, nil
 }
 
@@ -329,6 +333,99 @@ func (g *Gradients) Finalize() error {
 	return errors.Join(errs...)
 }
 
+// Accumulate adds gradients g to sum, on the device, and frees g; a nil sum is none so far. What only one of them has, such
+// as the gradients of blocks that only one path called, stays as it is. Sums of K paths so need the memory of two.
+func (m *Model) Accumulate(sum, g *Gradients) (*Gradients, error) {
+	if sum == nil {
+		return g, nil
+	}
+	type pair struct {
+		to   **tensors.Tensor
+		from *tensors.Tensor
+	}
+	var pairs []pair
+	for _, lists := range [][2][]*tensors.Tensor{{sum.Outputs, g.Outputs}, {sum.Inputs, g.Inputs}} {
+		for i := range lists[0] {
+			pairs = append(pairs, pair{&lists[0][i], lists[1][i]})
+		}
+	}
+	groups := map[*Group]**tensors.Tensor{}
+	for group, t := range g.groups {
+		own := sum.groups[group]
+		groups[group] = &own
+		pairs = append(pairs, pair{&own, t})
+	}
+	if err := m.compileSums(); err != nil {
+		return nil, err
+	}
+	err := m.engine.each(len(pairs), func(i int) error {
+		to, from := pairs[i].to, pairs[i].from
+		if from == nil {
+			return nil
+		}
+		if *to == nil {
+			*to = from
+			return nil
+		}
+		out, err := m.engine.accumulating(from.Shape()).run(*to, from)
+		if err != nil {
+			return err
+		}
+		err = errors.Join((*to).FinalizeAll(), from.FinalizeAll())
+		*to = out[0]
+		return err
+	})
+	for group, t := range groups {
+		sum.groups[group] = *t
+	}
+	return sum, err
+}
+
+// accumulating is the executable that adds two gradients of a shape.
+func (e *Engine) accumulating(s shapes.Shape) *executable {
+	return e.executable("accumulate", []shapes.Shape{s, s}, func(in []*graph.Node) []*graph.Node {
+		return []*graph.Node{graph.Add(in[0], in[1])}
+	})
+}
+
+// compileSums compiles, with [Model.SumsAhead], the sums of all groups' gradients, of which each draw has others.
+func (m *Model) compileSums() error {
+	if !m.SumsAhead || m.sumsOf == len(m.list) {
+		return nil
+	}
+	m.sumsOf = len(m.list)
+	var list []*executable
+	for _, g := range m.list {
+		if g.weights != nil {
+			list = append(list, m.engine.accumulating(g.weights.Value.Shape()))
+		}
+	}
+	return m.engine.compileAll(list)
+}
+
+// ScaleInputs multiplies the gradients of the inputs by a factor.
+func (m *Model) ScaleInputs(g *Gradients, factor float64) (err error) {
+	scalar := m.engine.Scalar(factor)
+	defer func() { err = errors.Join(err, scalar.FinalizeAll()) }()
+	for i, t := range g.Inputs {
+		if t == nil {
+			continue
+		}
+		x := m.engine.executable("scale", []shapes.Shape{t.Shape(), scalar.Shape()}, func(in []*graph.Node) []*graph.Node {
+			return []*graph.Node{graph.Mul(in[0], in[1])}
+		})
+		out, err := x.run(t, scalar)
+		if err != nil {
+			return err
+		}
+		if err := t.FinalizeAll(); err != nil {
+			return err
+		}
+		g.Inputs[i] = out[0]
+	}
+	return nil
+}
+
 // Gradient does a pass and computes the gradients of the first output, a scalar loss, with respect to the
 // weights (if asked) and to the inputs of these indices. Batch-norm statistics move on in training mode.
 func (m *Model) Gradient(mode nn.Mode, weights bool, wrt []int, in ...*tensors.Tensor) (*Gradients, error) {
@@ -443,7 +540,7 @@ func (m *Model) Finalize() error {
 	if m == nil {
 		return nil
 	}
-	errs := []error{m.one.FinalizeAll()}
+	errs := []error{m.one.FinalizeAll(), m.zero.FinalizeAll()}
 	for _, g := range m.list {
 		for _, t := range g.tensors() {
 			if t != nil {

@@ -34,24 +34,32 @@ func planKey(kind string, in []*tensors.Tensor, mode nn.Mode) (string, []shapes.
 	return key, dims
 }
 
-// plan finds or makes a plan.
+// plan finds or makes a plan, compiled.
 func (p *Path) plan(kind string, in []*tensors.Tensor, mode nn.Mode, schedule func(*plan) error) (*plan, error) {
 	key, dims := planKey(kind, in, mode)
 	if made, ok := p.plans[key]; ok {
 		return made, nil
 	}
-	var made *plan
-	err := exceptions.TryCatch[error](func() { made = newPlan(p, dims, mode) })
+	made, err := p.scheduled(dims, mode, schedule)
 	if err != nil {
+		return nil, err
+	}
+	if err := made.compile(); err != nil {
+		return nil, err
+	}
+	p.plans[key] = made
+	return made, nil
+}
+
+// scheduled makes a plan and compiles nothing.
+func (p *Path) scheduled(in []shapes.Shape, mode nn.Mode, schedule func(*plan) error) (made *plan, err error) {
+	if err := exceptions.TryCatch[error](func() { made = newPlan(p, in, mode) }); err != nil {
 		return nil, fmt.Errorf("tracing %s: %w", p.root.Signature(), err)
 	}
 	if err := schedule(made); err != nil {
 		return nil, err
 	}
-	if err := made.finish(); err != nil {
-		return nil, err
-	}
-	p.plans[key] = made
+	made.finish()
 	return made, nil
 }
 
@@ -71,7 +79,7 @@ func (p *Path) Run(mode nn.Mode, in ...*tensors.Tensor) ([]*tensors.Tensor, erro
 // Gradient is [Model.Gradient] on the path. Weights of blocks that it does not call have no gradient.
 func (p *Path) Gradient(mode nn.Mode, weights bool, wrt []int, in ...*tensors.Tensor) (*Gradients, error) {
 	kind := fmt.Sprintf("gradient|w=%t|in=%v", weights, wrt)
-	made, err := p.plan(kind, in, mode, func(p *plan) error { return p.scheduleGradient(weights, wrt) })
+	made, err := p.plan(kind, in, mode, gradientSchedule(weights, wrt))
 	if err != nil {
 		return nil, err
 	}
@@ -91,4 +99,18 @@ func (p *Path) Gradient(mode nn.Mode, weights bool, wrt []int, in ...*tensors.Te
 		g.groups[group] = values[s]
 	}
 	return g, nil
+}
+
+func gradientSchedule(weights bool, wrt []int) func(*plan) error {
+	return func(p *plan) error { return p.scheduleGradient(weights, wrt) }
+}
+
+// LiveBytes is the largest number of bytes that the results of blocks take at any moment of [Path.Gradient], its inputs and
+// the model's own tensors left out, on one processor; what a block needs inside itself is not in it. It compiles nothing.
+func (p *Path) LiveBytes(mode nn.Mode, weights bool, wrt []int, in ...shapes.Shape) (int64, error) {
+	made, err := p.scheduled(in, mode, gradientSchedule(weights, wrt))
+	if err != nil {
+		return 0, err
+	}
+	return made.liveBytes(), nil
 }

@@ -57,8 +57,8 @@ type plan struct {
 	outputs      []int
 	instructions []instruction
 	calls        []call
-	// one is the slot of the loss's own gradient, -1 when unused.
-	one int
+	// one is the slot of the loss's own gradient, zero that of a scalar that nobody reads; -1 when unused.
+	one, zero int
 	// groupGradients are slots by group, inputGradients by wanted input; -1 where the loss does not depend.
 	groupGradients map[*Group]int
 	inputGradients []int
@@ -111,7 +111,7 @@ func (t tracer) Call(name string, m nn.Module, in ...nn.Value) []nn.Value {
 // newPlan traces one pass; it panics with an error where a graph function does.
 func newPlan(path *Path, in []shapes.Shape, mode nn.Mode) *plan {
 	m, root := path.model, path.root
-	p := &plan{model: m, drawn: path != m.whole, one: -1, groupGradients: map[*Group]int{}}
+	p := &plan{model: m, drawn: path != m.whole, one: -1, zero: -1, groupGradients: map[*Group]int{}}
 	values := make([]nn.Value, len(in))
 	for i, s := range in {
 		slot := p.slot(s)
@@ -271,6 +271,9 @@ func (p *plan) scheduleBackward(weights bool, needs []bool) {
 		if len(cotangents) == 0 {
 			continue
 		}
+		if o, ok := c.block.module.(nn.Optional); ok && p.drawn && o.MayBeUnread() && p.slots[c.out[0]].Rank() == 0 {
+			cotangents = p.allCotangents(&of, c, parts)
+		}
 		if l, ok := c.block.module.(nn.Linear); ok && l.PassesGradient() {
 			for i, s := range c.in {
 				if of.inputs[i] {
@@ -313,6 +316,22 @@ func (p *plan) scheduleBackward(weights bool, needs []bool) {
 	}
 }
 
+// allCotangents are those of all outputs of a call, which are scalars: 0 for one that nobody reads.
+func (p *plan) allCotangents(of *gradientOf, c call, parts map[int][]int) []int {
+	if p.zero < 0 {
+		p.zero = p.slot(shapes.Make(p.model.engine.dtype))
+	}
+	out := make([]int, len(c.out))
+	for i, s := range c.out {
+		out[i] = p.zero
+		if len(parts[s]) > 0 {
+			out[i] = p.sum(parts[s])
+		}
+		of.cotangents[i] = true
+	}
+	return out
+}
+
 // sum returns the slot of the parts' sum, in their order.
 func (p *plan) sum(parts []int) int {
 	if len(parts) == 1 {
@@ -338,8 +357,8 @@ func (p *plan) adding(in []shapes.Shape) *executable {
 
 var sumModule = nn.Sum()
 
-// finish finds what waits for what and who reads each slot, and compiles what is not compiled yet.
-func (p *plan) finish() error {
+// finish finds what waits for what and who reads each slot.
+func (p *plan) finish() {
 	p.readers = make([]int32, len(p.slots))
 	made := make([]int, len(p.slots))
 	for s := range made {
@@ -380,21 +399,27 @@ func (p *plan) finish() error {
 			i.chain = max(i.chain, 1+p.instructions[next].chain)
 		}
 	}
-	for _, list := range [][]int{p.inputs, p.outputs, p.inputGradients, {p.one}, slices.Collect(maps.Values(p.groupGradients))} {
+	for _, list := range [][]int{p.inputs, p.outputs, p.inputGradients, {p.one, p.zero}, slices.Collect(maps.Values(p.groupGradients))} {
 		for _, s := range list {
 			if s >= 0 {
 				p.readers[s] = 0
 			}
 		}
 	}
+}
+
+// compile compiles what is not compiled yet.
+func (p *plan) compile() error {
 	list := make([]*executable, len(p.instructions))
 	for k, i := range p.instructions {
 		list[k] = i.executable
 	}
 	if p.drawn && p.one >= 0 && p.model.SumsAhead {
-		for s := range p.slots {
-			if made[s] >= 0 {
-				list = append(list, p.adding([]shapes.Shape{p.slots[s], p.slots[s]}))
+		for _, i := range p.instructions {
+			for _, s := range i.out {
+				if s >= 0 {
+					list = append(list, p.adding([]shapes.Shape{p.slots[s], p.slots[s]}))
+				}
 			}
 		}
 	}
@@ -410,14 +435,16 @@ func (p *plan) run(inputs []*tensors.Tensor) (values []*tensors.Tensor, err erro
 	if p.one >= 0 {
 		values[p.one] = p.model.one
 	}
+	if p.zero >= 0 {
+		values[p.zero] = p.model.zero
+	}
 	// A tensor made on the host moves to the device at its first use, which two blocks at once must not do.
-	for _, t := range append(slices.Clone(inputs), p.model.one) {
+	for _, t := range append(slices.Clone(inputs), p.model.one, p.model.zero) {
 		if _, err := t.Buffer(p.model.engine.backend, 0); err != nil {
 			return nil, fmt.Errorf("moving an input to the device: %w", err)
 		}
 	}
-	r := &run{plan: p, values: values, readers: slices.Clone(p.readers), waits: make([]int, len(p.instructions))}
-	if err := r.all(); err != nil {
+	if err := newRun(p, values).all(); err != nil {
 		return nil, errors.Join(err, p.free(values))
 	}
 	return values, nil
@@ -427,7 +454,7 @@ func (p *plan) run(inputs []*tensors.Tensor) (values []*tensors.Tensor, err erro
 func (p *plan) free(values []*tensors.Tensor) error {
 	var errs []error
 	for s, t := range values {
-		if t != nil && s != p.one && !slices.Contains(p.inputs, s) {
+		if t != nil && s != p.one && s != p.zero && !slices.Contains(p.inputs, s) {
 			errs = append(errs, t.FinalizeAll())
 		}
 	}
@@ -472,15 +499,55 @@ func (r *ready) Pop() any {
 	return x
 }
 
-func (r *run) all() error {
+// newRun is a run of which nothing has happened.
+func newRun(p *plan, values []*tensors.Tensor) *run {
+	r := &run{plan: p, values: values, readers: slices.Clone(p.readers), waits: make([]int, len(p.instructions)), ready: ready{plan: p}, left: len(p.instructions)}
 	r.wake.L = &r.mu
-	r.ready.plan = r.plan
-	r.left = len(r.plan.instructions)
-	for k, i := range r.plan.instructions {
+	for k, i := range p.instructions {
 		if r.waits[k] = i.before; i.before == 0 {
 			heap.Push(&r.ready, k)
 		}
 	}
+	return r
+}
+
+// release makes ready what has waited for an instruction alone.
+func (r *run) release(i *instruction) {
+	for _, next := range i.after {
+		if r.waits[next]--; r.waits[next] == 0 {
+			heap.Push(&r.ready, next)
+		}
+	}
+}
+
+// liveBytes is the largest sum of the slots that are alive at once when one worker runs the plan.
+func (p *plan) liveBytes() int64 {
+	r := newRun(p, nil)
+	live, peak := int64(0), int64(0)
+	for r.ready.Len() > 0 {
+		i := &p.instructions[heap.Pop(&r.ready).(int)]
+		for _, s := range i.out {
+			if s >= 0 {
+				live += p.slots[s].ByteSize()
+			}
+		}
+		peak = max(peak, live)
+		for _, list := range [][]int{i.in, i.out} {
+			for _, s := range list {
+				if s < 0 || r.readers[s] == 0 {
+					continue
+				}
+				if r.readers[s]--; r.readers[s] == 0 {
+					live -= p.slots[s].ByteSize()
+				}
+			}
+		}
+		r.release(i)
+	}
+	return peak
+}
+
+func (r *run) all() error {
 	workers := min(r.plan.model.engine.parallel, r.left)
 	if workers <= 1 {
 		r.work()
@@ -517,11 +584,7 @@ func (r *run) work() {
 			r.err = err
 		}
 		r.left--
-		for _, next := range i.after {
-			if r.waits[next]--; r.waits[next] == 0 {
-				heap.Push(&r.ready, next)
-			}
-		}
+		r.release(i)
 		r.wake.Broadcast()
 	}
 }

@@ -92,6 +92,13 @@ type Linear interface {
 	PassesGradient() bool
 }
 
+// Optional marks leaves of whose outputs one network of a supernet reads some and the next others. To the engine a scalar
+// that nobody reads has the gradient 0, so that one program serves them all.
+type Optional interface {
+	// MayBeUnread is true for rows.
+	MayBeUnread() bool
+}
+
 type leaf struct {
 	signature string
 	level     Level

@@ -389,9 +389,15 @@ func DropPathModule() Module {
 	return NewLeaf("drop_path", nil, func(_ *Ctx, in []*Node) []*Node { return []*Node{DropPath(in[0], in[1])} })
 }
 
+type rows struct{ Module }
+
+func (rows) MayBeUnread() bool { return true }
+
+func (r rows) Graph(c *Ctx, in []*Node) []*Node { return r.Module.(Leaf).Graph(c, in) }
+
 // Rows cuts [n, ...] into n tensors [...].
 func Rows() Module {
-	return NewLeaf("rows", nil, func(_ *Ctx, in []*Node) []*Node {
+	return rows{NewLeaf("rows", nil, func(_ *Ctx, in []*Node) []*Node {
 		d := in[0].Shape().Dimensions
 		rows := make([]*Node, d[0])
 		for i := range rows {
@@ -402,7 +408,7 @@ func Rows() Module {
 			rows[i] = Reshape(Slice(in[0], spec...), d[1:]...)
 		}
 		return rows
-	})
+	})}
 }
 
 // MixedOp is one operation of a mixed edge.
@@ -466,6 +472,42 @@ func Mixed(ops []MixedOp) (Module, error) {
 		}
 		return e.Call("", add, outs...)
 	}), nil
+}
+
+// Drawn is an edge on which operations of some numbers run, each a block of its own however edges are cut, so that one that
+// is not drawn costs nothing: inputs are those of [Mixed], but that the second is the edge's gate, a scalar, which each
+// operation takes as its weight. Names are those of [Mixed]. It is nil where none of the operations computes anything.
+func Drawn(ops []MixedOp, numbers ...int) Module {
+	var children []Child
+	signature := "drawn"
+	for _, k := range numbers {
+		if ops[k].Module == nil {
+			continue
+		}
+		children = append(children, Child{fmt.Sprintf("_ops.%d", k), ops[k].Module})
+		signature += fmt.Sprintf("|%d %s%v", k, ops[k].Module.Signature(), ops[k].Inputs)
+	}
+	if len(children) == 0 {
+		return nil
+	}
+	add := Sum()
+	return NewComposite(signature, Cell, children, func(e Env, in []Value) []Value {
+		var outs []Value
+		for _, k := range numbers {
+			if ops[k].Module == nil {
+				continue
+			}
+			opIn := in[:2:2]
+			for _, i := range ops[k].Inputs {
+				opIn = append(opIn, in[2+i])
+			}
+			outs = append(outs, Call1(e, fmt.Sprintf("_ops.%d", k), ops[k].Module, opIn...))
+		}
+		if len(outs) == 1 {
+			return outs
+		}
+		return e.Call("", add, outs...)
+	})
 }
 
 // MixedEdge is [Mixed] of [MixedOps].

@@ -153,32 +153,37 @@ func grid(a arch.Network, o NetworkOptions) (nn.Module, error) {
 // last one is the cell's output. Edge from→to is edges.to<-from, as in the official code.
 func gridSearchCell(takes SupernetInputs, edge EdgeFunc, channels int) (nn.Module, error) {
 	var children []nn.Child
+	edges := make([]nn.Child, len(gridEdges))
 	signature := fmt.Sprintf("grid_search_cell|%+v|%d", takes, channels)
 	for row, ends := range gridEdges {
 		m, err := edge(EdgeAt{Row: row, Channels: channels, Stride: 1})
 		if err != nil {
 			return nil, err
 		}
-		children = append(children, nn.Child{Name: fmt.Sprintf("edges.%d<-%d", ends[1], ends[0]), Module: m})
-		signature += "|" + m.Signature()
+		if signature += "|"; m == nil {
+			continue
+		}
+		edges[row] = nn.Child{Name: fmt.Sprintf("edges.%d<-%d", ends[1], ends[0]), Module: m}
+		children = append(children, edges[row])
+		signature += m.Signature()
 	}
-	add := nn.Sum()
+	empty := emptyNode(false)
 	return nn.NewComposite(signature, nn.Cell, children, func(e nn.Env, in []nn.Value) []nn.Value {
 		cut := 1 + (takes.Tables+takes.PerEdge)*len(gridEdges)
 		states, rows, shared := []nn.Value{in[0]}, in[1:cut], in[cut:]
 		for to := 1; to < gridNodes; to++ {
 			var parts []nn.Value
 			for k, ends := range gridEdges {
-				if ends[1] != to {
+				if ends[1] != to || edges[k].Module == nil {
 					continue
 				}
 				edgeIn := []nn.Value{states[ends[0]]}
 				for i := k; i < len(rows); i += len(gridEdges) {
 					edgeIn = append(edgeIn, rows[i])
 				}
-				parts = append(parts, nn.Call1(e, children[k].Name, children[k].Module, append(edgeIn, shared...)...))
+				parts = append(parts, nn.Call1(e, edges[k].Name, edges[k].Module, append(edgeIn, shared...)...))
 			}
-			states = append(states, nn.Call1(e, "", add, parts...))
+			states = append(states, sumOf(e, parts, empty, in[0], rows[to-1]))
 		}
 		return states[gridNodes-1:]
 	}), nil

@@ -77,7 +77,7 @@ func (at EdgeAt) Table() int {
 
 // EdgeFunc makes an edge of a supernet: x [batch, height, width, channels], its row of each table of its kind of cell,
 // its row of each input that has one for every edge, and the inputs that all edges share, to [batch, height/stride,
-// width/stride, channels].
+// width/stride, channels]. A nil module adds nothing to its node, and is not computed.
 type EdgeFunc func(at EdgeAt) (nn.Module, error)
 
 // SupernetInputs says what a supernet of cells takes beside images.
@@ -118,29 +118,59 @@ func searchCell(takes SupernetInputs, edge EdgeFunc, beforeBefore, before, chann
 			if err != nil {
 				return nil, err
 			}
+			if signature += "|"; m == nil {
+				continue
+			}
 			edges[at.Row] = m
 			children = append(children, nn.Child{Name: fmt.Sprintf("_ops.%d", at.Row), Module: m})
-			signature += "|" + m.Signature()
+			signature += m.Signature()
 		}
 	}
-	add, concat := nn.Sum(), nn.Concat()
+	concat, empty := nn.Concat(), emptyNode(reduction)
 	return nn.NewComposite(signature, nn.Cell, children, func(e nn.Env, in []nn.Value) []nn.Value {
 		states := []nn.Value{nn.Call1(e, "preprocess0", pre0, in[0]), nn.Call1(e, "preprocess1", pre1, in[1])}
 		rows, shared := in[2:2+(takes.Tables+takes.PerEdge)*cells.Edges], in[2+(takes.Tables+takes.PerEdge)*cells.Edges:]
 		for to := 2; to < 2+arch.Nodes; to++ {
-			parts := make([]nn.Value, to)
+			var parts []nn.Value
 			for from := range to {
 				k := cells.EdgeIndex(from, to)
+				if edges[k] == nil {
+					continue
+				}
 				edgeIn := []nn.Value{states[from]}
 				for i := k; i < len(rows); i += cells.Edges {
 					edgeIn = append(edgeIn, rows[i])
 				}
-				parts[from] = nn.Call1(e, fmt.Sprintf("_ops.%d", k), edges[k], append(edgeIn, shared...)...)
+				parts = append(parts, nn.Call1(e, fmt.Sprintf("_ops.%d", k), edges[k], append(edgeIn, shared...)...))
 			}
-			states = append(states, nn.Call1(e, "", add, parts...))
+			states = append(states, sumOf(e, parts, empty, states[0], rows[cells.EdgeIndex(0, to)]))
 		}
 		return e.Call("", concat, states[2:]...)
 	}), nil
+}
+
+// emptyNode is what a node of a cell without edges is: zeros of a node's shape, made of the cell's input and of a number, so
+// that its gradients are asked for wherever those of other nodes are and one program serves what follows it.
+func emptyNode(reduction bool) nn.Module {
+	stride := 1
+	if reduction {
+		stride = 2
+	}
+	return nn.NewLeaf(fmt.Sprintf("empty_node|s%d", stride), nil, func(_ *nn.Ctx, in []*graph.Node) []*graph.Node {
+		x := graph.Slice(in[0], graph.AxisRange(), graph.AxisRange().Stride(stride), graph.AxisRange().Stride(stride), graph.AxisRange())
+		return []*graph.Node{graph.Mul(graph.ZerosLike(x), in[1])}
+	})
+}
+
+// sumOf is a node: the sum of its edges, or what empty makes of an input and a number where it has none.
+func sumOf(e nn.Env, parts []nn.Value, empty nn.Module, in, number nn.Value) nn.Value {
+	switch len(parts) {
+	case 0:
+		return nn.Call1(e, "", empty, in, number)
+	case 1:
+		return parts[0]
+	}
+	return nn.Call1(e, "", nn.Sum(), parts...)
 }
 
 // Supernet is a supernet of DARTS's cells with the names of the official code. Inputs: images [batch, height, width,

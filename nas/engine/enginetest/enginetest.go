@@ -10,10 +10,23 @@ import (
 
 // Live counts the bytes of a backend's buffers that were made and neither freed nor given away: one that is left to the
 // garbage collector counts.
-type Live struct{ bytes atomic.Int64 }
+type Live struct{ bytes, peak atomic.Int64 }
 
 // Bytes is the count now.
 func (l *Live) Bytes() int64 { return l.bytes.Load() }
+
+// Peak is the largest count since the last call, or the beginning.
+func (l *Live) Peak() int64 { return l.peak.Swap(l.Bytes()) }
+
+func (l *Live) add(bytes int64) {
+	now := l.bytes.Add(bytes)
+	for {
+		peak := l.peak.Load()
+		if now <= peak || l.peak.CompareAndSwap(peak, now) {
+			return
+		}
+	}
+}
 
 // Count is a backend whose buffers are counted.
 func Count(b compute.Backend) (compute.Backend, *Live) {
@@ -35,13 +48,13 @@ type buffer struct {
 
 func (c *counted) hold(b compute.Buffer, s shapes.Shape) *buffer {
 	held := &buffer{Buffer: b, of: c, bytes: s.ByteSize()}
-	c.live.bytes.Add(held.bytes)
+	c.live.add(held.bytes)
 	return held
 }
 
 func (b *buffer) let() {
 	if !b.gone.Swap(true) {
-		b.of.live.bytes.Add(-b.bytes)
+		b.of.live.add(-b.bytes)
 	}
 }
 

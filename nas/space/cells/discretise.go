@@ -15,18 +15,24 @@ import (
 //
 // Tables of another shape, or that hold NaN, give the zero Genotype, which Validate refuses.
 func Discretise(s Space, normal, reduce [][]float64) arch.Genotype {
+	return Keep(s, normal, reduce, func(_ int, t Table, node int) []int { return t.Inputs(node) })
+}
+
+// Keep derives cells of which inputs says the states whose edges a node (from 0) of cell 0, the normal one, or 1 keeps, each
+// edge with its strongest operation other than none. Tables are those of [Discretise].
+func Keep(s Space, normal, reduce [][]float64, inputs func(cell int, t Table, node int) []int) arch.Genotype {
 	n, okN := ReadTable(s.Normal, normal)
 	r, okR := ReadTable(s.Reduce, reduce)
 	if !okN || !okR {
 		return arch.Genotype{}
 	}
-	return arch.Genotype{Style: arch.StyleDARTS, Normal: twoStrongest(n), Reduce: twoStrongest(r)}
+	return arch.Genotype{Style: arch.StyleDARTS, Normal: keep(n, 0, inputs), Reduce: keep(r, 1, inputs)}
 }
 
-func twoStrongest(t Table) arch.Cell {
+func keep(t Table, cell int, inputs func(cell int, t Table, node int) []int) arch.Cell {
 	var c arch.Cell
 	for node := range arch.Nodes {
-		for _, from := range t.Inputs(node) {
+		for _, from := range inputs(cell, t, node) {
 			e := t[node][from]
 			c.Edges = append(c.Edges, arch.Edge{Op: e.Ops[e.Op], From: from, To: node + 2})
 		}

@@ -1,0 +1,124 @@
+// Package rome is ROME (2011.11233): a search that draws single networks, as GDAS does, but draws the two inputs of each node
+// apart from the operations, and sums the gradients of several draws.
+package rome
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gonas/gonas/datasets"
+	"github.com/gonas/gonas/nas/diff"
+	"github.com/gonas/gonas/nas/method"
+	"github.com/gonas/gonas/nas/profile"
+	"github.com/gonas/gonas/nas/space"
+	"github.com/gonas/gonas/nas/space/cells"
+)
+
+// Name of the method.
+const Name = "rome"
+
+// How the inputs of a node are drawn.
+const (
+	// Top2 draws the two largest of perturbed parameters, one for each edge: ROME-V2 (equations 7 and 8).
+	Top2 = "top2"
+	// Pairs draws one of the pairs of edges: ROME-V1 (equations 4 to 6).
+	Pairs = "pairs"
+	// All keeps every edge, as GDAS does.
+	All = "all"
+)
+
+var topologies = []string{Top2, Pairs, All}
+
+// Config is ROME's configuration.
+type Config struct {
+	diff.Config
+	// Topology is top2, pairs or all.
+	Topology string `json:"topology"`
+	// Draws are networks in each half of a step, K in the paper.
+	Draws       Draws            `json:"draws"`
+	Temperature diff.Temperature `json:"temperature"`
+}
+
+// Draws are the numbers of networks whose gradients are summed.
+type Draws struct {
+	Weights      int `json:"weights"`
+	Architecture int `json:"architecture"`
+}
+
+// DefaultConfig is the search of ROME-V2 (2011.11233, section 4.1) on CIFAR-10: 50 epochs, K = 7, SGD from 0.05, Adam 3e-4,
+// operations without none. In no source are batch, weight decay and the rate's end, here DARTS's, and the temperature, here
+// that of GDAS's code, 10 to 0.1 in a line.
+func DefaultConfig() Config {
+	c := Config{Config: diff.DefaultConfig(), Topology: Top2, Draws: Draws{7, 7}, Temperature: diff.Temperature{First: 10, Last: 0.1}}
+	c.Weights.LearningRate, c.Primitives = 0.05, slices.Clone(space.FairDARTSPrimitives)
+	return c
+}
+
+// Spaces are those of cells: in NAS-Bench-201 a node has one input to three and keeps them all, so that there are no two to
+// draw.
+func Spaces() []string { return cells.Names() }
+
+// Validate reports the first field out of range.
+func (c Config) Validate() error {
+	switch err := c.Config.Validate(); {
+	case err != nil:
+		return err
+	case !slices.Contains(Spaces(), c.Space):
+		return fmt.Errorf("config: space %q: expected one of %s, whose nodes have two inputs", c.Space, strings.Join(Spaces(), ", "))
+	case !slices.Contains(topologies, c.Topology):
+		return fmt.Errorf("config: topology: expected one of %s, got %q", strings.Join(topologies, ", "), c.Topology)
+	case c.Draws.Weights < 1:
+		return fmt.Errorf("config: draws.weights: expected at least 1, got %d", c.Draws.Weights)
+	case c.Draws.Architecture < 1:
+		return fmt.Errorf("config: draws.architecture: expected at least 1, got %d", c.Draws.Architecture)
+	}
+	return c.Temperature.Validate()
+}
+
+// ablation is a variant of Table 6: topology apart or not, and K for the architecture and for the weights.
+func ablation(label, title, topology string, architecture, weights int) method.Variant {
+	return method.Variant{Label: label, Title: "ROME, " + title,
+		Set: fmt.Sprintf(`{"topology": %q, "draws": {"weights": %d, "architecture": %d}}`, topology, weights, architecture)}
+}
+
+// of is a variant of Table 5, whose product of K and epochs is about 350; reduced profiles keep the product of K and steps.
+func of(k, epochs, quickSteps int) method.Variant {
+	v := ablation(fmt.Sprintf("k%d", k), fmt.Sprintf("K = %d", k), Top2, k, k)
+	v.At = map[string]string{profile.Paper: fmt.Sprintf(`{"epochs": %d}`, epochs), profile.Quick: fmt.Sprintf(`{"steps_per_epoch": %d}`, quickSteps)}
+	return v
+}
+
+// Method is ROME for the registry.
+func Method() method.Method {
+	return method.Method{
+		Name: Name, Title: "ROME", Paper: method.Paper{ArXiv: "2011.11233", Title: "ROME: Robustifying Memory-Efficient NAS via Topology Disentanglement and Gradient Accumulation"},
+		Spaces: Spaces(), Data: datasets.CIFAR10Name,
+		New:      method.From(DefaultConfig),
+		Profiles: diff.ByEdges(diff.Profiles("", "")),
+		Variants: []method.Variant{
+			{Label: "v1", Title: "ROME-V1", Set: `{"topology": "pairs"}`},
+			ablation("none", "none of its parts (GDAS)", All, 1, 1),
+			ablation("ga-alpha", "K of α alone", All, 7, 1),
+			ablation("ga-theta", "K of θ alone", All, 1, 7),
+			ablation("ga", "K alone", All, 7, 7),
+			ablation("td", "topology alone", Top2, 1, 1),
+			ablation("td-ga-alpha", "topology and K of α", Top2, 7, 1),
+			ablation("td-ga-theta", "topology and K of θ", Top2, 1, 7),
+			of(1, 350, 105), of(4, 87, 26), of(10, 35, 10),
+		},
+		Run: diff.Run(Search),
+	}
+}
+
+// Search is what ROME adds to GDAS: tables of inputs beside those of operations, and K.
+func Search(c *Config) diff.Method {
+	m := diff.DARTS()
+	m.Name = Name
+	t := topology{kind: c.Topology}
+	m.Sample = &diff.Sampler{Draws: [2]int{c.Draws.Weights, c.Draws.Architecture}, Temperature: c.Temperature.At, Choose: t.choose, Gates: t.gates}
+	if c.Topology != All {
+		m.Also, m.Relax, m.Derive = t.tables, t.relax, t.derive
+	}
+	return m
+}
