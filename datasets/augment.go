@@ -8,7 +8,8 @@ import (
 )
 
 // Mean and standard deviation of the training images of CIFAR-10 and CIFAR-100 per channel, on the
-// scale where a pixel runs from 0 to 1. CIFAR-100's are the values in common use.
+// scale where a pixel runs from 0 to 1. CIFAR-100's are the values in common use, of the whole set
+// also where a folder has a part of it.
 var (
 	cifar10Mean  = []float32{0.49139968, 0.48215841, 0.44653091}
 	cifar10Std   = []float32{0.24703223, 0.24348513, 0.26158784}

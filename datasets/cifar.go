@@ -136,7 +136,7 @@ type cifarSet struct {
 	archive, url, md5  string
 	archiveBytes       int64
 	binSHA256          map[string]string
-	sheets             bool // also stored as WebP sheets
+	listed             bool // sheets hold as many of the images as their [listing] says
 	licence, reference string
 }
 
@@ -156,7 +156,6 @@ var cifar10Set = cifarSet{
 		"data_batch_5.bin": "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add",
 		"test_batch.bin":   "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b",
 	},
-	sheets:    true,
 	licence:   "none stated upstream; research use is customary, cite the report",
 	reference: "Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
 }
@@ -168,6 +167,7 @@ var cifar100Set = cifarSet{
 	binFolder: "cifar-100-binary", folder: "cifar100",
 	archive: "cifar-100-binary.tar.gz", url: "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz",
 	md5: "03b5dce01913d631647c71ecec9e9cb8", archiveBytes: 168513733,
+	listed:    true,
 	licence:   "none stated upstream; research use is customary, cite the report",
 	reference: "Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
 }
@@ -179,9 +179,12 @@ var cifar100Set = cifarSet{
 // errors.Is(err, fs.ErrNotExist).
 func LoadCIFAR10(dir string) (train, test *Images, err error) { return cifar10Set.load(dir) }
 
-// LoadCIFAR100 reads the 50,000 training and 10,000 test images of CIFAR-100, with fine labels in
-// Labels and superclasses in Coarse. It takes the first of dir, dir/cifar-100-binary and
-// dir/cifar100 that has the official train.bin and test.bin. Errors are as for [LoadCIFAR10].
+// LoadCIFAR100 reads CIFAR-100 with its 100 fine labels in Labels. It takes the first of dir,
+// dir/cifar-100-binary and dir/cifar100 that is complete: the official train.bin and test.bin, the
+// 50,000 training and 10,000 test images with their superclasses in Coarse, or lossless WebP sheets
+// of any number of them, train and test apart as upstream, each with a .labels file, beside
+// classes.txt and index.csv, which name the classes and say how many images there are; of these
+// Coarse is nil. Errors are as for [LoadCIFAR10].
 func LoadCIFAR100(dir string) (train, test *Images, err error) { return cifar100Set.load(dir) }
 
 func (s *cifarSet) batches() []string { return append(append([]string{}, s.train...), s.test...) }
@@ -196,14 +199,16 @@ func (s *cifarSet) names(sheets bool) []string {
 			out = append(out, b+".bin")
 		}
 	}
+	if sheets && s.listed {
+		out = append(out, listingFiles...)
+	}
 	return out
 }
 
+// records is the number of images of a batch of the whole set.
 func (s *cifarSet) records(batch string) int {
-	for _, b := range s.test {
-		if b == batch {
-			return s.perTest
-		}
+	if slices.Contains(s.test, batch) {
+		return s.perTest
 	}
 	return s.perTrain
 }
@@ -215,27 +220,66 @@ type location struct {
 	missing []string // empty where complete
 }
 
+// stored is a data set as it lies in a folder: its layout there, and where only some of the images are there, which.
+type stored struct {
+	*cifarSet
+	location
+	layout cifarLayout
+	list   *listing // nil for whole sets
+}
+
+// open reads what says how a complete set lies in its folder.
+func (s *cifarSet) open(loc location) (*stored, error) {
+	st := &stored{cifarSet: s, location: loc, layout: s.layout}
+	if !loc.sheets || !s.listed {
+		return st, nil
+	}
+	list, err := readListing(loc.dir, s.batches(), s.layout.classes)
+	if err != nil {
+		return nil, err
+	}
+	st.list, st.layout = list, cifarLayout{classes: s.layout.classes, classNames: list.classNames}
+	return st, nil
+}
+
+// records is the number of images of a batch as it lies there.
+func (st *stored) records(batch string) int {
+	if st.list != nil {
+		return len(st.list.labels[batch])
+	}
+	return st.cifarSet.records(batch)
+}
+
+// total is the number of images of some batches.
+func (st *stored) total(batches []string) int {
+	n := 0
+	for _, b := range batches {
+		n += st.records(b)
+	}
+	return n
+}
+
 // locate finds the complete set, or else the folder that has most of it. ok is false where no file
 // of it was found anywhere.
 func (s *cifarSet) locate(dir string) (loc location, looked []string, ok bool) {
 	found := 0
 	for _, d := range []string{dir, filepath.Join(dir, s.binFolder), filepath.Join(dir, s.folder), filepath.Join(dir, s.folder, s.binFolder)} {
 		for _, sheets := range []bool{false, true} {
-			if sheets && !s.sheets {
-				continue
-			}
 			names := s.names(sheets)
 			looked = append(looked, filepath.Join(d, names[0]))
 			var missing []string
+			have := 0
 			for _, name := range names {
 				if info, err := os.Stat(filepath.Join(d, name)); err != nil || info.IsDir() {
 					missing = append(missing, name)
+				} else if !slices.Contains(listingFiles, name) { // any data set may have an index.csv
+					have++
 				}
 			}
 			if len(missing) == 0 {
 				return location{dir: d, sheets: sheets}, looked, true
 			}
-			if have := len(names) - len(missing); have > found {
+			if have > found {
 				found, ok = have, true
 				loc = location{dir: d, sheets: sheets, missing: missing}
 			}
@@ -260,60 +304,81 @@ func (s *cifarSet) load(dir string) (train, test *Images, err error) {
 	if len(loc.missing) > 0 {
 		return nil, nil, fmt.Errorf("%s: %w: %s lacks %s", s.name, fs.ErrNotExist, loc.dir, strings.Join(loc.missing, ", "))
 	}
-	// One slab a split, so that batches are decoded straight to their place.
-	train = s.layout.empty(s.name+" train", len(s.train)*s.perTrain)
-	test = s.layout.empty(s.name+" test", len(s.test)*s.perTest)
-	names := s.batches()
-	parts := make([]*Images, len(names))
-	err = inParallel(len(names), func(i int) error {
-		n := s.records(names[i])
-		if i < len(s.train) {
-			parts[i] = train.window(i*n, n)
-		} else {
-			parts[i] = test.window((i-len(s.train))*n, n)
-		}
-		return s.readBatch(loc, names[i], parts[i])
-	})
+	st, err := s.open(loc)
 	if err != nil {
 		return nil, nil, err
 	}
-	for i, part := range parts {
-		if i < len(s.train) {
-			train.Files = append(train.Files, part.Files...)
-		} else {
-			test.Files = append(test.Files, part.Files...)
+	return st.read()
+}
+
+// read reads both splits.
+func (st *stored) read() (train, test *Images, err error) {
+	var sets [2]*Images
+	var parts []*Images
+	for i, split := range []struct {
+		name    string
+		batches []string
+	}{{" train", st.train}, {" test", st.test}} {
+		// One slab a split, so that batches are decoded straight to their place.
+		sets[i] = st.layout.empty(st.name+split.name, st.total(split.batches))
+		first := 0
+		for _, b := range split.batches {
+			n := st.records(b)
+			parts = append(parts, sets[i].window(first, n))
+			first += n
 		}
 	}
-	return train, test, nil
+	names := st.batches()
+	if err := inParallel(len(names), func(i int) error { return st.readBatch(names[i], parts[i]) }); err != nil {
+		return nil, nil, err
+	}
+	for i, part := range parts {
+		of := sets[0]
+		if i >= len(st.train) {
+			of = sets[1]
+		}
+		of.Files = append(of.Files, part.Files...)
+	}
+	if st.list != nil {
+		for _, of := range sets {
+			of.Files = append(of.Files, st.list.files...)
+		}
+	}
+	return sets[0], sets[1], nil
 }
 
 // readBatch reads a batch file, or a sheet with its labels, into im.
-func (s *cifarSet) readBatch(loc location, batch string, im *Images) error {
-	path := filepath.Join(loc.dir, batch)
-	if !loc.sheets {
+func (st *stored) readBatch(batch string, im *Images) error {
+	path := filepath.Join(st.dir, batch)
+	if !st.sheets {
 		info, err := os.Stat(path + ".bin")
 		if err != nil {
 			return err
 		}
 		// Before reading: a wrong file may be of any size.
-		if err := s.layout.checkLength(path+".bin", info.Size(), im.N); err != nil {
+		if err := st.layout.checkLength(path+".bin", info.Size(), im.N); err != nil {
 			return err
 		}
 		data, err := os.ReadFile(path + ".bin")
 		if err != nil {
 			return err
 		}
-		return s.layout.parse(path+".bin", data, im)
+		return st.layout.parse(path+".bin", data, im)
 	}
 	labels, err := os.ReadFile(path + ".labels")
 	if err != nil {
 		return err
 	}
+	if st.list != nil {
+		if err := st.list.check(path+".labels", batch, labels); err != nil {
+			return err
+		}
+	}
 	sheet, err := os.ReadFile(path + ".webp")
 	if err != nil {
 		return err
 	}
-	if err := parseSheet(path+".webp", sheet, path+".labels", labels, s.layout, im); err != nil {
+	if err := parseSheet(path+".webp", sheet, path+".labels", labels, st.layout, im); err != nil {
 		return err
 	}
 	im.Files = []FileSum{sumOf(batch+".webp", sheet), sumOf(batch+".labels", labels)}

@@ -52,7 +52,7 @@ func writeTiny(t testing.TB, s *cifarSet, dir string) {
 func dataFolder(t testing.TB) string {
 	t.Helper()
 	if os.Getenv(DataEnv) == "" {
-		t.Skipf("%s is not set: it names the folder that has cifar10", DataEnv)
+		t.Skipf("%s is not set: it names the folder that has cifar10 and cifar100", DataEnv)
 	}
 	dir, err := ResolveDir("")
 	require.NoError(t, err)

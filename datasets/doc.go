@@ -10,6 +10,9 @@
 // [OpenImageFolder] and decoded, scaled and cropped as they are needed ([ImageBatches]), with the
 // pixels that Pillow and torchvision would give. A [Prefetcher] makes batches of either ahead.
 //
+// CIFAR comes in the official binary formats or as WebP sheets, of which those of CIFAR-100 may hold
+// any number of its images ([LoadCIFAR100]).
+//
 // Data folders are found by [ResolveDir]; [Load] opens a data set by name. [Embedded] needs no
 // folder: a small class-balanced part of CIFAR-10 travels in the binary.
 package datasets

@@ -1,12 +1,9 @@
 package datasets
 
 import (
-	"bytes"
 	"embed"
-	"encoding/csv"
 	"fmt"
-	"slices"
-	"strconv"
+	"math"
 	"sync"
 )
 
@@ -54,24 +51,21 @@ func readEmbeddedIndex() ([]embeddedEntry, error) {
 	if err != nil {
 		return nil, err
 	}
-	lines, err := csv.NewReader(bytes.NewReader(data)).ReadAll()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", embeddedIndexFile, err)
-	}
-	if want := []string{"split", "file", "index", "label"}; len(lines) == 0 || !slices.Equal(lines[0], want) {
-		return nil, fmt.Errorf("%s: line 1: expected the columns %v", embeddedIndexFile, want)
-	}
 	var entries []embeddedEntry
-	for i, line := range lines[1:] {
-		index, err := strconv.Atoi(line[2])
+	err = eachRow(embeddedIndexFile, data, []string{"split", "file", "index", "label"}, func(r csvRow) error {
+		index, err := r.number(2, math.MaxInt)
 		if err != nil {
-			return nil, fmt.Errorf("%s: line %d: index: %w", embeddedIndexFile, i+2, err)
+			return err
 		}
-		label, err := strconv.ParseUint(line[3], 10, 8)
+		label, err := r.number(3, math.MaxUint8)
 		if err != nil {
-			return nil, fmt.Errorf("%s: line %d: label: %w", embeddedIndexFile, i+2, err)
+			return err
 		}
-		entries = append(entries, embeddedEntry{split: line[0], file: line[1], index: index, label: byte(label)})
+		entries = append(entries, embeddedEntry{split: r.fields[0], file: r.fields[1], index: index, label: byte(label)})
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return entries, nil
 }

@@ -50,7 +50,8 @@ const maxUnpacked = 1 << 30
 // came out; only then does the folder appear under its name, with a SHA256SUMS in it. A download
 // that breaks off leaves a .part file from which the next call goes on; one with a wrong checksum is
 // removed. A set that is already there is verified, and not touched: if something is wrong with it
-// the error says so. progress may be nil.
+// the error says so. Sheets that list some of the images are not the set: it is downloaded beside
+// them, or refused where they would hide it. progress may be nil.
 func (f *Fetcher) Fetch(ctx context.Context, name, dir string, progress func(Progress)) (err error) {
 	defer func() {
 		if err != nil {
@@ -67,7 +68,12 @@ func (f *Fetcher) Fetch(ctx context.Context, name, dir string, progress func(Pro
 	if dir == "" {
 		return ErrNoDataDir
 	}
-	if loc, _, ok := s.locate(dir); ok && len(loc.missing) == 0 {
+	loc, _, ok := s.locate(dir)
+	some := ok && loc.sheets && s.listed // which is not what was asked for
+	if some && loc.dir == dir {
+		return fmt.Errorf("%s holds images of it that %s lists, which would be found before the whole set: name another folder", dir, indexFile)
+	}
+	if ok && !some && len(loc.missing) == 0 {
 		progress(Progress{Stage: "verify"})
 		if err := failed(append(verifySums(loc.dir), s.verify(loc)...)); err != nil {
 			return fmt.Errorf("%s is there already and was left as it is, but it is damaged (move it away to fetch it anew): %w", loc.dir, err)
@@ -95,7 +101,7 @@ func (f *Fetcher) Fetch(ctx context.Context, name, dir string, progress func(Pro
 	}
 	unpacked := filepath.Join(scratch, s.binFolder)
 	progress(Progress{Stage: "verify"})
-	loc, _, ok := s.locate(unpacked)
+	loc, _, ok = s.locate(unpacked)
 	if !ok || loc.dir != unpacked {
 		return fmt.Errorf("%s: expected a folder %s with %s in it", s.archive, s.binFolder, strings.Join(s.names(false), ", "))
 	}

@@ -23,7 +23,8 @@ type Status struct {
 	State State  `json:"state"`
 	// Path is the folder where it was found; empty for absent and embedded data.
 	Path string `json:"path,omitempty"`
-	// Format is "binary", "webp" or, for the data inside the program, "embedded".
+	// Format is "binary", "webp", "webp by index.csv" where that says which of the images are there, or, for the data
+	// inside the program, "embedded".
 	Format string `json:"format,omitempty"`
 	// Bytes is the size of the files that were found.
 	Bytes int64 `json:"bytes"`
@@ -57,7 +58,7 @@ func list(dir string, sets []*cifarSet) []Status {
 		status := Status{Name: s.name, State: Absent, URL: s.url, Licence: s.licence, Reference: s.reference}
 		if dir != "" {
 			if loc, _, ok := s.locate(dir); ok {
-				status.State, status.Path, status.Format, status.Missing = Present, loc.dir, loc.format(), loc.missing
+				status.State, status.Path, status.Format, status.Missing = Present, loc.dir, s.format(loc), loc.missing
 				if len(loc.missing) > 0 {
 					status.State = Partial
 				}
@@ -73,9 +74,12 @@ func list(dir string, sets []*cifarSet) []Status {
 	return out
 }
 
-func (l location) format() string {
-	if l.sheets {
-		return "webp"
+func (s *cifarSet) format(loc location) string {
+	switch {
+	case !loc.sheets:
+		return "binary"
+	case s.listed:
+		return "webp by " + indexFile
 	}
-	return "binary"
+	return "webp"
 }

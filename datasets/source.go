@@ -73,7 +73,7 @@ func (s imageSource) Batches(r BatchRequest) (BatchSource, error) {
 		config.Augment, config.Shuffle, config.DropLast = DARTSAugment(r.Side), true, true
 		config.Augment.Cutout = r.Cutout
 	}
-	if s.images.Classes == 100 {
+	if s.images.Classes == cifar100Layout.classes {
 		config.Augment = config.Augment.ForCIFAR100()
 	}
 	return NewBatches(small, config)
@@ -183,14 +183,18 @@ const (
 func Names() []string { return []string{EmbeddedName, CIFAR10Name, CIFAR100Name, FolderName} }
 
 // Open finds a data set by name in a folder; "embedded" needs none. Without a name it is the embedded one where there is
-// no folder either, else what lies in the folder: CIFAR-10, CIFAR-100, or image files in train/CLASS and val/CLASS.
+// no folder either, else the first that lies in the folder: CIFAR-10, CIFAR-100, or image files in train/CLASS and val/CLASS.
 func Open(name, dir string) (*Set, error) {
+	known := true
 	if name == "" {
-		name = guess(dir)
+		name, known = guess(dir)
 	}
 	switch name {
 	case EmbeddedName, CIFAR10Name, CIFAR100Name:
 		train, test, err := Load(name, dir)
+		if !known {
+			err = fmt.Errorf("%w; nor are there train.bin or train.webp of %s, or images in train/CLASS", err, CIFAR100Name)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -209,23 +213,22 @@ func Open(name, dir string) (*Set, error) {
 	return nil, fmt.Errorf("data set %q: expected one of %s", name, strings.Join(Names(), ", "))
 }
 
-// guess says what lies in a folder.
-func guess(dir string) string {
+// guess says what lies in a folder. Where it is nothing known, the error of the set that it names says what was looked for.
+func guess(dir string) (name string, known bool) {
 	if dir == "" {
-		return EmbeddedName
+		return EmbeddedName, true
 	}
 	for _, s := range knownSets {
 		if _, _, ok := s.locate(dir); ok {
-			return s.name
+			return s.name, true
 		}
 	}
 	for _, image := range []string{"train", imageArchive} {
 		if _, err := os.Stat(filepath.Join(dir, image)); !errors.Is(err, fs.ErrNotExist) {
-			return FolderName
+			return FolderName, true
 		}
 	}
-	// Its error says what was looked for.
-	return CIFAR10Name
+	return CIFAR10Name, false
 }
 
 // ImageSet is a data set of images in memory.

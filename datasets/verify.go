@@ -174,6 +174,10 @@ func (s *cifarSet) verify(loc location) []VerifyResult {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		out = append(out, VerifyResult{Dataset: s.name, File: filepath.Join(loc.dir, binSumsFile), Check: "content", Problem: err.Error()})
 	}
+	st, err := s.open(loc)
+	if err != nil {
+		return append(out, VerifyResult{Dataset: s.name, File: loc.dir, Check: "content", Problem: err.Error()})
+	}
 	batches := s.batches()
 	parts := make([]*Images, len(batches))
 	results := make([][]VerifyResult, len(batches))
@@ -183,8 +187,8 @@ func (s *cifarSet) verify(loc location) []VerifyResult {
 			file = filepath.Join(loc.dir, batches[i]+".webp")
 		}
 		content := VerifyResult{Dataset: s.name, File: file, Check: "content"}
-		im := s.layout.empty(s.name+" "+batches[i], s.records(batches[i]))
-		if err := s.readBatch(loc, batches[i], im); err != nil {
+		im := st.layout.empty(s.name+" "+batches[i], st.records(batches[i]))
+		if err := st.readBatch(batches[i], im); err != nil {
 			content.Problem = err.Error()
 			results[i] = append(results[i], content)
 			return nil // collected in the results
@@ -196,7 +200,7 @@ func (s *cifarSet) verify(loc location) []VerifyResult {
 		if len(wants) == 0 {
 			return nil
 		}
-		got := sumOf("", im.appendBinary(make([]byte, 0, im.N*s.layout.recordBytes()), 0, im.N)).SHA256
+		got := sumOf("", im.appendBinary(make([]byte, 0, im.N*st.layout.recordBytes()), 0, im.N)).SHA256
 		r := VerifyResult{Dataset: s.name, File: file, Check: "binary sha256", OK: true}
 		for _, want := range wants {
 			if r.OK {
