@@ -3,7 +3,6 @@ package datasets
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,40 +11,19 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gonas/gonas/datasets/datasetstest"
 )
 
-// listedFiles are CIFAR-100 as sheets of 7 training and 4 test images, image k of class k; the pixels are CIFAR-10's.
-func listedFiles(t testing.TB) map[string]string {
+// writeListed writes CIFAR-100 as sheets of 7 training and 4 test images, image k of class k; the pixels are CIFAR-10's.
+func writeListed(t testing.TB, dir string) {
 	t.Helper()
-	var classes, index strings.Builder
-	fmt.Fprintln(&index, strings.Join(indexColumns, ","))
-	for k := range 100 {
-		fmt.Fprintf(&classes, "class %02d\n", k)
-	}
-	for split, n := range map[string]int{"train": 7, "test": 4} {
-		for k := range n {
-			fmt.Fprintf(&index, "%s,%d,%d,class %02d,%d.png\n", split, k, k, k, k)
-		}
-	}
-	return map[string]string{
-		"train.webp": string(testSheet(t, "seven.webp")), "train.labels": "\x00\x01\x02\x03\x04\x05\x06",
-		"test.webp": string(testSheet(t, "four.webp")), "test.labels": "\x00\x01\x02\x03",
-		classesFile: classes.String(), indexFile: index.String(),
-	}
-}
-
-// writeAll makes a folder of some files.
-func writeAll(t testing.TB, dir string, files map[string]string) {
-	t.Helper()
-	require.NoError(t, os.MkdirAll(dir, 0o755))
-	for name, text := range files {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
-	}
+	datasetstest.CIFAR100(t, dir, testSheet(t, "seven.webp"), 7, testSheet(t, "four.webp"), 4)
 }
 
 func TestLoadListedSheets(t *testing.T) {
 	dir := t.TempDir()
-	writeAll(t, filepath.Join(dir, "cifar100"), listedFiles(t))
+	writeListed(t, filepath.Join(dir, "cifar100"))
 	want, wantTest, err := Embedded()
 	require.NoError(t, err)
 	for _, folder := range []string{dir, filepath.Join(dir, "cifar100")} {
@@ -60,11 +38,11 @@ func TestLoadListedSheets(t *testing.T) {
 		assert.Equal(t, "class 99", test.ClassNames[99])
 		assert.Nil(t, train.Coarse, "superclasses are not in it")
 		assert.Equal(t, "cifar100 train", train.Name)
-		var names []string
+		var files []string
 		for _, f := range append(train.Files, test.Files...) {
-			names = append(names, f.Name)
+			files = append(files, f.Name)
 		}
-		assert.Equal(t, []string{"train.webp", "train.labels", "classes.txt", "index.csv", "test.webp", "test.labels", "classes.txt", "index.csv"}, names)
+		assert.Equal(t, []string{"train.webp", "train.labels", "classes.txt", "index.csv", "test.webp", "test.labels", "classes.txt", "index.csv"}, files)
 	}
 
 	set, err := Open("", dir)
@@ -97,6 +75,8 @@ func TestListedSheetsErrors(t *testing.T) {
 	remove := func(name string) func(map[string]string) {
 		return func(files map[string]string) { delete(files, name) }
 	}
+	good := t.TempDir()
+	writeListed(t, good)
 	for name, c := range map[string]struct {
 		change func(map[string]string)
 		want   string // behind the folder
@@ -129,9 +109,16 @@ func TestListedSheetsErrors(t *testing.T) {
 		"no WebP":              {func(f map[string]string) { f["train.webp"] = "pixels" }, "/train.webp: offset 0: WebP header: not a readable WebP file"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			files, dir := listedFiles(t), t.TempDir()
+			files, dir := map[string]string{}, t.TempDir()
+			for _, name := range names(t, good) {
+				data, err := os.ReadFile(filepath.Join(good, name))
+				require.NoError(t, err)
+				files[name] = string(data)
+			}
 			c.change(files)
-			writeAll(t, dir, files)
+			for name, text := range files {
+				write(t, dir, name, text)
+			}
 			_, _, err := LoadCIFAR100(dir)
 			require.ErrorContains(t, err, dir)
 			assert.ErrorContains(t, err, c.want)
@@ -161,7 +148,7 @@ func TestListedSheetsAreNotTheWholeSet(t *testing.T) {
 	s := cifar100Set
 	s.perTrain, s.perTest = 200, 100
 	dir := t.TempDir()
-	writeAll(t, filepath.Join(dir, "cifar100"), listedFiles(t))
+	writeListed(t, filepath.Join(dir, "cifar100"))
 	archive := pack(t, &s, []tarEntry{
 		regular("cifar-100-binary/train.bin", balanced100(200)), regular("cifar-100-binary/test.bin", balanced100(100))})
 	web := newServer(t)
@@ -176,9 +163,12 @@ func TestListedSheetsAreNotTheWholeSet(t *testing.T) {
 	assert.Equal(t, []int{200, 100}, []int{train.N, test.N})
 	assert.Len(t, train.Coarse, 200)
 
-	files := listedFiles(t)
 	other := t.TempDir()
-	writeAll(t, other, map[string]string{classesFile: files[classesFile], indexFile: files[indexFile]})
+	writeListed(t, other)
+	for _, name := range cifar100Set.names(true)[:4] {
+		require.NoError(t, os.Remove(filepath.Join(other, name)))
+	}
+	assert.Equal(t, listingFiles, names(t, other))
 	assert.Equal(t, Absent, List(other)[2].State)
 	_, err = Open("", other)
 	assert.ErrorContains(t, err, "data_batch_1.bin")

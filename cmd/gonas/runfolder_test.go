@@ -23,7 +23,7 @@ import (
 // searchOf and trainingOf put together runs as the command line does.
 func searchOf(t *testing.T, c searchCmd) job {
 	t.Helper()
-	j, err := c.job()
+	j, err := c.job(&app{stderr: new(bytes.Buffer)})
 	require.NoError(t, err)
 	return j
 }

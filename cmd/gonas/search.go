@@ -36,11 +36,11 @@ func (c searchCmd) Run(a *app) error {
 	case c.Resume == "" && c.Method == "":
 		return fmt.Errorf("search: expected a method (%s) or --resume DIR", methodNames())
 	}
-	return c.do(a, run.Search, c.job, resumedSearch, reportSearch)
+	return c.do(a, run.Search, func() (job, error) { return c.job(a) }, resumedSearch, reportSearch)
 }
 
 // job puts together what a new run does.
-func (c searchCmd) job() (job, error) {
+func (c searchCmd) job(a *app) (job, error) {
 	m, err := nas.Lookup(c.Method)
 	if err != nil {
 		return job{}, err
@@ -63,15 +63,22 @@ func (c searchCmd) job() (job, error) {
 		}
 		common.Space = c.Space
 	}
+	set, dir, err := openData(c.Data)
+	if err != nil {
+		return job{}, err
+	}
+	fitted, err := method.Fit(config, set.Train)
+	if err != nil {
+		return job{}, err
+	}
+	if fitted != "" {
+		fmt.Fprintln(a.stderr, fitted)
+	}
 	if err := c.change(config, &common.Profile, &common.Seed, &common.Granularity); err != nil {
 		return job{}, err
 	}
 	if err := m.Check(config); err != nil {
 		return job{}, c.blame(err)
-	}
-	set, dir, err := openData(c.Data)
-	if err != nil {
-		return job{}, err
 	}
 	if common.Space == space.FairNASName && set.Name != datasets.FolderName {
 		return job{}, fmt.Errorf("search: space %s needs --data DIR with images in ImageNet's layout: DIR/train/CLASS/*.JPEG", common.Space)

@@ -2,6 +2,7 @@
 package datasetstest
 
 import (
+	"fmt"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -39,4 +41,32 @@ func ImageFolder(t testing.TB, classes, images, side int) string {
 		}
 	}
 	return dir
+}
+
+// CIFAR100 writes CIFAR-100's folder of sheets from a sheet for each split, in WebP, and the numbers of their images: image
+// k is of class k modulo 100.
+func CIFAR100(t testing.TB, dir string, train []byte, nTrain int, test []byte, nTest int) {
+	t.Helper()
+	var classes, index strings.Builder
+	for k := range 100 {
+		fmt.Fprintf(&classes, "class %02d\n", k)
+	}
+	fmt.Fprintln(&index, "split,k,label,class,original_filename")
+	files := map[string]string{"train.webp": string(train), "test.webp": string(test), "classes.txt": classes.String()}
+	for _, split := range []struct {
+		name string
+		n    int
+	}{{"train", nTrain}, {"test", nTest}} {
+		labels := make([]byte, split.n)
+		for k := range labels {
+			labels[k] = byte(k % 100)
+			fmt.Fprintf(&index, "%s,%d,%d,class %02d,%d.png\n", split.name, k, k%100, k%100, k)
+		}
+		files[split.name+".labels"] = string(labels)
+	}
+	files["index.csv"] = index.String()
+	require.NoError(t, os.MkdirAll(dir, 0o755))
+	for name, text := range files {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
+	}
 }

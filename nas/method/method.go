@@ -184,6 +184,46 @@ func (m Method) Config(name, variant string) (Config, error) {
 	return c, nil
 }
 
+// dataSize is what a configuration that has a size says of its data: "size" in its JSON.
+type dataSize struct {
+	Classes       int `json:"classes"`
+	InputChannels int `json:"input_channels"`
+}
+
+// sizeOf reads the size of a configuration; nil where it has none, as those of supernets of paths, which ask their data.
+func sizeOf(c Config) (*dataSize, error) {
+	text, err := json.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	var of struct {
+		Size *dataSize `json:"size"`
+	}
+	err = json.Unmarshal(text, &of)
+	return of.Size, err
+}
+
+// resize sets what a configuration says of its data.
+func resize(c Config, size dataSize) error {
+	text, err := json.Marshal(map[string]dataSize{"size": size})
+	if err != nil {
+		return err
+	}
+	return Decode("size", text, c)
+}
+
+// Fit makes the network of a configuration that has a size one for the classes and channels of samples, and says what that
+// changed; nothing where it is for such samples already.
+func Fit(c Config, samples datasets.Source) (string, error) {
+	was, err := sizeOf(c)
+	now := dataSize{samples.Classes(), samples.Shape()[2]}
+	if err != nil || was == nil || *was == now {
+		return "", err
+	}
+	return fmt.Sprintf("%s has %d classes and %d channels, profile %s is for %d and %d: the network is made to fit",
+		samples.Name(), now.Classes, now.InputChannels, c.Shared().Profile, was.Classes, was.InputChannels), resize(c, now)
+}
+
 // Note says in a sentence how a profile of the method departs from the paper.
 func (m Method) Note(name string) string { return m.Profiles[name].Note }
 
@@ -207,7 +247,7 @@ func (m Method) Label(variant string) string {
 }
 
 // Spec is what a search is, and the note that says how it departs from the paper. A configuration that is not its
-// profile's, seed and granularity apart, is of the profile custom, and so is the published protocol on other data than
+// profile's, apart from seed, granularity and what [Fit] sets, is of the profile custom, and so is the published protocol on other data than
 // it asks for.
 func (m Method) Spec(c Config, variant string, data datasets.Identity) (run.Spec, string, error) {
 	common := c.Shared()
@@ -273,6 +313,13 @@ func (m Method) changes(c Config, variant string) (string, error) {
 		return "", err
 	}
 	plain.Shared().Seed = c.Shared().Seed
+	size, err := sizeOf(c)
+	if err == nil && size != nil {
+		err = resize(plain, *size)
+	}
+	if err != nil {
+		return "", err
+	}
 	return Changes(c, plain)
 }
 

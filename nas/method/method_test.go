@@ -16,6 +16,7 @@ import (
 	"github.com/gonas/gonas/nas/method"
 	"github.com/gonas/gonas/nas/profile"
 	"github.com/gonas/gonas/nas/run"
+	"github.com/gonas/gonas/nas/space"
 )
 
 // config is a small method's.
@@ -124,6 +125,63 @@ func TestSpec(t *testing.T) {
 			s.Config, back.Profile = nil, c.Profile
 			assert.Equal(t, *c, back)
 			assert.Equal(t, run.Spec{Command: run.Search, Method: "small", Variant: tc.variant, Profile: tc.want, Seed: c.Seed, Space: "S0", Data: tc.data}, s)
+		})
+	}
+}
+
+// sized is a configuration with a size; the small one has none.
+type sized struct {
+	method.Common
+	Size space.Size `json:"size"`
+}
+
+// A network is made to fit the data before it is a profile's own, and nothing else of it changes.
+func TestFit(t *testing.T) {
+	m := small()
+	train, _, err := datasets.Embedded()
+	require.NoError(t, err)
+	was := m.New()
+	said, err := method.Fit(was, train.Source())
+	require.NoError(t, err)
+	assert.Empty(t, said)
+	assert.Equal(t, m.New(), was, "a configuration without a size asks its data")
+
+	m.New = func() method.Config {
+		return &sized{*small().New().Shared(), space.Size{Cells: 8, Channels: 16, Classes: 10, InputChannels: 3}}
+	}
+	m.Profiles = map[string]method.Profile{profile.Smoke: {Set: `{"size": {"cells": 3}}`, Note: "small: 3 cells"}}
+	hundred := *train
+	hundred.Classes, hundred.ClassNames, hundred.Name = 100, nil, "cifar100 train"
+	for _, tc := range []struct {
+		name       string
+		data       *datasets.Images
+		said       string
+		size       space.Size
+		change     func(*sized)
+		want, note string
+	}{
+		{"as it is", train, "", space.Size{Cells: 3, Channels: 16, Classes: 10, InputChannels: 3}, func(*sized) {}, profile.Smoke, "small: 3 cells"},
+		{"other classes", &hundred, "cifar100 train has 100 classes and 3 channels, profile smoke is for 10 and 3: the network is made to fit",
+			space.Size{Cells: 3, Channels: 16, Classes: 100, InputChannels: 3}, func(*sized) {}, profile.Smoke, "small: 3 cells"},
+		{"and changed", &hundred, "the network is made to fit", space.Size{Cells: 3, Channels: 16, Classes: 100, InputChannels: 3}, func(c *sized) { c.Size.Cells = 5 },
+			profile.Custom, "profile smoke, changed: size.cells (5, not 3); as it was: small: 3 cells"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c, err := m.Config(profile.Smoke, "")
+			require.NoError(t, err)
+			said, err := method.Fit(c, tc.data.Source())
+			require.NoError(t, err)
+			assert.Contains(t, said, tc.said)
+			assert.Equal(t, tc.said == "", said == "")
+			assert.Equal(t, tc.size, c.(*sized).Size)
+			again, err := method.Fit(c, tc.data.Source())
+			require.NoError(t, err)
+			assert.Empty(t, again, "it fits now")
+			tc.change(c.(*sized))
+			s, note, err := m.Spec(c, "", datasets.Identity{Name: datasets.CIFAR100Name})
+			require.NoError(t, err)
+			assert.Equal(t, tc.want, s.Profile)
+			assert.Equal(t, tc.note, note)
 		})
 	}
 }
