@@ -6,6 +6,7 @@ package diff
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/gonas/gonas/nas/method"
 	"github.com/gonas/gonas/nas/nn"
@@ -114,6 +115,15 @@ func Profiles(quick, why string) map[string]method.Profile {
 		},
 		profile.Paper: {Note: "the published protocol", Seconds: 50 * 390 * 4.4},
 	}
+}
+
+// ReducedSpaces are the variants of a method, called title, that search S1 to S4.
+func ReducedSpaces(title string) []method.Variant {
+	var out []method.Variant
+	for _, s := range cells.Names()[1:] {
+		out = append(out, method.Variant{Label: strings.ToLower(s), Title: title + " in " + s, Set: fmt.Sprintf(`{"space": %q}`, s)})
+	}
+	return out
 }
 
 // OnNASBench201 is the variant of a method, called title, that searches NAS-Bench-201: three stages of 5 cells, 16 channels

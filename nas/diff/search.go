@@ -8,8 +8,6 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
@@ -149,7 +147,6 @@ func newTask(e *engine.Engine, c Config, m Method) (t *task, err error) {
 	if t.model, err = e.StartModel(root, c.Granularity, c.Seed); err != nil {
 		return nil, err
 	}
-	shapesIn := []shapes.Shape{shapes.Make(dtypes.Float32, c.Batch, c.Image, c.Image, c.Size.InputChannels), shapes.Make(dtypes.Int32, c.Batch)}
 	random := rand.New(rand.NewPCG(c.Seed, 0xa1fa))
 	for _, table := range f.tables {
 		rows, columns := len(table.Rows), table.columns()
@@ -157,12 +154,9 @@ func newTask(e *engine.Engine, c Config, m Method) (t *task, err error) {
 		for i := range values {
 			values[i] = float32(m.InitialScale * random.NormFloat64())
 		}
-		v := &engine.Variable{Value: tensors.FromFlatDataAndDimensions(values, rows, columns)}
-		t.alphas, shapesIn = append(t.alphas, v), append(shapesIn, v.Value.Shape())
+		t.alphas = append(t.alphas, &engine.Variable{Value: tensors.FromFlatDataAndDimensions(values, rows, columns)})
 	}
-	for _, in := range f.inputs() {
-		shapesIn = append(shapesIn, in.Shape(c))
-	}
+	shapesIn := t.shapes()
 	if m.Sample != nil {
 		t.model.SumsAhead = true
 		shapesIn = append(shapesIn, f.drawShapes()...)

@@ -105,12 +105,28 @@ func gradientSchedule(weights bool, wrt []int) func(*plan) error {
 	return func(p *plan) error { return p.scheduleGradient(weights, wrt) }
 }
 
-// LiveBytes is the largest number of bytes that the results of blocks take at any moment of [Path.Gradient], its inputs and
-// the model's own tensors left out, on one processor; what a block needs inside itself is not in it. It compiles nothing.
-func (p *Path) LiveBytes(mode nn.Mode, weights bool, wrt []int, in ...shapes.Shape) (int64, error) {
+// Memory is what the results of blocks take in a pass with gradients, in bytes, its inputs and the model's own tensors left
+// out; what a block needs inside itself is not in it.
+type Memory struct {
+	// Live is the most that is alive at once on one processor. A block's gradient computes its forward again, so that only
+	// inputs of blocks are kept for it.
+	Live int64
+	// Kept are the results of all blocks of the forward pass together: what is alive at its end in a framework that keeps
+	// them for the backward pass.
+	Kept int64
+}
+
+// Memory counts that of [Path.Gradient] from its plan. It compiles nothing.
+func (p *Path) Memory(mode nn.Mode, weights bool, wrt []int, in ...shapes.Shape) (Memory, error) {
 	made, err := p.scheduled(in, mode, gradientSchedule(weights, wrt))
 	if err != nil {
-		return 0, err
+		return Memory{}, err
 	}
-	return made.liveBytes(), nil
+	m := Memory{Live: made.liveBytes()}
+	for _, c := range made.calls {
+		for _, s := range c.out {
+			m.Kept += made.slots[s].ByteSize()
+		}
+	}
+	return m, nil
 }

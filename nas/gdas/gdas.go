@@ -45,7 +45,7 @@ func Method() method.Method {
 		Spaces: diff.Spaces(), Data: datasets.CIFAR10Name,
 		New:      method.From(DefaultConfig),
 		Profiles: diff.ByEdges(diff.Profiles("", "")),
-		Variants: []method.Variant{diff.VariantByEdges(diff.OnNASBench201("GDAS", ""))},
+		Variants: append(diff.ReducedSpaces("GDAS"), diff.VariantByEdges(diff.OnNASBench201("GDAS", ""))),
 		Run:      diff.Run(Search),
 	}
 }

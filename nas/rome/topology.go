@@ -119,17 +119,22 @@ func (t topology) choose(_ int, perturbed [][][]float64) diff.Choice {
 	return c
 }
 
-// strongest are the numbers of a node's options that give it two inputs, larger first, of equals the lower first.
+// strongest are the numbers of a node's options that give it two inputs.
 func (t topology) strongest(row []float64) []int {
+	if t.kind == Pairs {
+		return Largest(row, 1)
+	}
+	return Largest(row, 2)
+}
+
+// Largest are the numbers of the n largest of a row, larger first, of equals the lower first.
+func Largest(row []float64, n int) []int {
 	order := make([]int, len(row))
 	for i := range order {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(row[b], row[a]) })
-	if t.kind == Pairs {
-		return order[:1]
-	}
-	return order[:2]
+	return order[:n]
 }
 
 // gates are the products of each edge's straight-through weights, of its operation and of the edge [14]: A_ij and B_ij in the

@@ -132,19 +132,26 @@ func Search(s Searcher, profile string, options ...Option) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
+	on, err := openData()
+	if err != nil {
+		return nil, err
+	}
+	fitted, err := method.Fit(c, on.set.Train)
+	if err != nil {
+		return nil, err
+	}
 	if err := change(c, options); err != nil {
 		return nil, fmt.Errorf("%s: %w", m.Name, err)
 	}
 	if err := m.Check(c); err != nil {
 		return nil, err
 	}
-	on, err := openData()
-	if err != nil {
-		return nil, err
-	}
 	t := task{profile: profile, files: on.set.Train.Files()}
 	if t.spec, t.note, err = m.Spec(c, variant, on.identity); err != nil {
 		return nil, err
+	}
+	if fitted != "" {
+		t.note = fitted + "; " + t.note
 	}
 	if t.spec.Code, err = code(s, m, c); err != nil {
 		return nil, err

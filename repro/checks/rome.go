@@ -3,18 +3,27 @@ package checks
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/combin"
 
 	"github.com/gonas/gonas/nas/arch"
+	"github.com/gonas/gonas/nas/darts"
+	"github.com/gonas/gonas/nas/diff"
+	"github.com/gonas/gonas/nas/engine"
+	"github.com/gonas/gonas/nas/gdas"
+	"github.com/gonas/gonas/nas/rome"
 	"github.com/gonas/gonas/nas/space"
 	"github.com/gonas/gonas/nas/space/cells"
 	"github.com/gonas/gonas/repro/verdict"
 )
 
-var rome = map[string]check{
+var romeChecks = map[string]check{
 	"rome_best_accuracy":  value("100 less the printed error", func() (float64, error) { return complement("rome-t2-v2-best", "error") }),
 	"rome_complements":    list(romeComplements),
 	"rome_edges":          sure(romeEdges),
@@ -23,6 +32,9 @@ var rome = map[string]check{
 	"rome_epochs_7":       value("the epochs of K = 1 over 7", func() (float64, error) { return romeEpochs(7, 1) }),
 	"rome_epochs_10":      value("the epochs of K = 1 over 10", func() (float64, error) { return romeEpochs(10, 1) }),
 	"rome_k_epochs":       list(romeKEpochs),
+	"rome_k_mean":         list(romeKMean),
+	"rome_memory_order":   list(romeMemoryOrder),
+	"rome_top2":           sure(romeTop2),
 	"rome_memory_gdas":    value("saving against GDAS's printed memory", func() (float64, error) { return romeSaving("GDAS") }),
 	"rome_memory_pcdarts": value("saving against PC-DARTS's printed memory", func() (float64, error) { return romeSaving("PC-DARTS, M = 4") }),
 }
@@ -124,4 +136,150 @@ func romeEdges() []verdict.Check {
 		verdict.Check{Name: "nodes without the two inputs chosen, over all choices", Got: float64(wrong), Want: "0"},
 		verdict.Check{Name: "fewest active edges", Got: float64(least), Want: "8"},
 		verdict.Check{Name: "most active edges", Got: float64(most), Want: "8"})
+}
+
+// romeTop2 draws two of four edges by the search's own noise, beside the closed form.
+func romeTop2() []verdict.Check {
+	p := []float64{0.5, 0.3, 0.15, 0.05}
+	closed := rome.Inclusion(p)
+	const draws = 1_000_000
+	seen := make([]float64, len(p))
+	r := rand.New(rand.NewPCG(2011, 11233))
+	for range draws {
+		noise := diff.Gumbel(r, 1, len(p))[0]
+		for i := range noise {
+			noise[i] += math.Log(p[i])
+		}
+		for _, k := range rome.Largest(noise, 2) {
+			seen[k]++
+		}
+	}
+	var out []verdict.Check
+	sum := 0.0
+	for i, c := range closed {
+		sum += c
+		out = append(out, verdict.Check{Name: fmt.Sprintf("share of draws with the edge of probability %g", p[i]), Got: seen[i] / draws, Want: strconv.FormatFloat(c, 'f', 6, 64)})
+	}
+	return append(out, verdict.Check{Name: "sum of the closed form", Got: sum, Want: "2"})
+}
+
+// romeKMean is the variance of the mean of K gradients of α over that of one, times K, of a loss that is linear in the gates:
+// a network whose operations put out constants.
+func romeKMean() ([]verdict.Check, error) {
+	e, err := exactEngine()
+	if err != nil {
+		return nil, err
+	}
+	const draws, ops, temperature = 2000, 3, 1.0
+	c := rome.DefaultConfig()
+	sampler := rome.Search(&c).Sample
+	r := rand.New(rand.NewPCG(7, 7))
+	alpha, cost := diff.Gumbel(r, cells.Edges, ops), diff.Gumbel(r, cells.Edges, ops)
+	beta := diff.Gumbel(r, arch.Nodes, arch.Nodes+1)
+	flat := func(rows [][]float64) *tensors.Tensor {
+		return e.Tensor(slices.Concat(rows...), len(rows), len(rows[0]))
+	}
+	fixed := []*tensors.Tensor{flat(alpha), flat(beta), e.Scalar(temperature)}
+	one := func() ([]float64, error) {
+		noises := [][][]float64{diff.Gumbel(r, cells.Edges, ops), diff.Gumbel(r, arch.Nodes, arch.Nodes+1)}
+		perturbed := [][][]float64{sumRows(alpha, noises[0]), sumRows(beta, noises[1])}
+		for node := range perturbed[1] {
+			perturbed[1][node] = perturbed[1][node][:node+2]
+		}
+		choice := sampler.Choose(0, perturbed)
+		for node, mask := range choice.Masks[1] {
+			choice.Masks[1][node] = append(mask, make([]float64, arch.Nodes+1-len(mask))...)
+		}
+		constants := make([]float64, cells.Edges)
+		for edge, op := range choice.Ops {
+			if op >= 0 {
+				constants[edge] = cost[edge][op]
+			}
+		}
+		in := append(slices.Clone(fixed), flat(noises[0]), flat(noises[1]), flat(choice.Masks[0]), flat(choice.Masks[1]), e.Tensor(constants, cells.Edges))
+		out, err := e.Evaluate("rome_k_mean", func(in []*graph.Node) []*graph.Node {
+			gates := sampler.Gates(0, []diff.Drawn{{Parameters: in[0], Noise: in[3], Mask: in[5], Temperature: in[2]}, {Parameters: in[1], Noise: in[4], Mask: in[6], Temperature: in[2]}})
+			return graph.Gradient(graph.ReduceAllSum(graph.Mul(gates[0], in[7])), in[0])
+		}, in...)
+		if err != nil {
+			return nil, err
+		}
+		return engine.Values(out[0])
+	}
+	// variance is that of the mean of k gradients, summed over all parameters.
+	variance := func(k int) (float64, error) {
+		total := make([][]float64, cells.Edges*ops)
+		for range draws {
+			mean := make([]float64, len(total))
+			for range k {
+				g, err := one()
+				if err != nil {
+					return 0, err
+				}
+				for i, v := range g {
+					mean[i] += v / float64(k)
+				}
+			}
+			for i, v := range mean {
+				total[i] = append(total[i], v)
+			}
+		}
+		sum := 0.0
+		for _, v := range total {
+			sum += stat.Variance(v, nil)
+		}
+		return sum, nil
+	}
+	single, err := variance(1)
+	if err != nil {
+		return nil, err
+	}
+	var out []verdict.Check
+	for _, k := range []int{4, 7} {
+		of, err := variance(k)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, verdict.Check{Name: fmt.Sprintf("variance of the mean of %d gradients, times %d, over that of one", k, k), Got: of * float64(k) / single, Want: "1"})
+	}
+	return out, nil
+}
+
+func sumRows(a, b [][]float64) [][]float64 {
+	out := make([][]float64, len(a))
+	for i := range a {
+		for k := range a[i] {
+			out[i] = append(out[i], a[i][k]+b[i][k])
+		}
+	}
+	return out
+}
+
+// romeMemoryOrder counts what a step on the published supernet keeps for its backward pass, in the three searches.
+func romeMemoryOrder() ([]verdict.Check, error) {
+	e, err := exactEngine()
+	if err != nil {
+		return nil, err
+	}
+	e = engine.New(e.Backend()) // the bytes are those of float32
+	of := map[string]engine.Memory{}
+	ofDARTS, ofGDAS, ofROME := darts.DefaultConfig(), gdas.DefaultConfig(), rome.DefaultConfig()
+	for name, s := range map[string]struct {
+		config diff.Config
+		method diff.Method
+	}{"DARTS": {ofDARTS.Config, darts.Search(&ofDARTS)}, "GDAS": {ofGDAS.Config, gdas.Search(&ofGDAS)}, "ROME": {ofROME.Config, rome.Search(&ofROME)}} {
+		if of[name], err = diff.Memory(e, s.config, s.method); err != nil {
+			return nil, err
+		}
+	}
+	var out []verdict.Check
+	for _, pair := range [][2]string{{"ROME", "GDAS"}, {"GDAS", "DARTS"}} {
+		less, more := of[pair[0]].Kept, of[pair[1]].Kept
+		below := 0.0
+		if less < more {
+			below = 1
+		}
+		out = append(out, verdict.Check{Name: fmt.Sprintf("%s keeps %d bytes, less than %s's %d", pair[0], less, pair[1], more), Got: below, Want: "1"})
+	}
+	return out, nil
 }

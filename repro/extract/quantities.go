@@ -31,6 +31,8 @@ var quantities = map[string]quantity{
 	"polarisation":                     {command: run.Search, of: ofSigmoids(polarisation)},
 	"bimodal_share":                    {command: run.Search, of: ofSigmoids(bimodalShare)},
 	"skips":                            {command: run.Search, counts: true, of: skips},
+	"parameterless_normal":             {command: run.Search, counts: true, of: parameterless},
+	"skips_normal_late":                {command: run.Search, of: late("skips_normal")},
 	"skip_share":                       {command: run.Search, of: skipShare},
 	"skip_weight":                      {command: run.Search, of: skipWeight},
 	"train_loss_last":                  {command: run.Search, of: last("train_loss")},
@@ -118,6 +120,29 @@ func skips(r run.Result) (float64, string) {
 		return 0, "it derived no cells"
 	}
 	return float64(g.Normal.Count(nn.SkipConnect) + g.Reduce.Count(nn.SkipConnect)), ""
+}
+
+// parameterless counts the operations without parameters in the derived normal cell: skip connections, pools, noise.
+func parameterless(r run.Result) (float64, string) {
+	if r.Genotype == nil {
+		return 0, "it derived no cells"
+	}
+	n := 0
+	for _, op := range []string{nn.SkipConnect, nn.MaxPool3x3, nn.AvgPool3x3, nn.Noise} {
+		n += r.Genotype.Normal.Count(op)
+	}
+	return float64(n), ""
+}
+
+// late is the mean of a column of the log over the second half of the epochs.
+func late(column string) func(run.Result) (float64, string) {
+	return func(r run.Result) (float64, string) {
+		x := r.Log.Column(column)
+		if len(x) == 0 {
+			return 0, fmt.Sprintf("its log has no %s", column)
+		}
+		return stat.Mean(x[len(x)/2:], nil), ""
+	}
 }
 
 // edgesKept is the number of edges with an operation other than none in the cells that skips counts in.
