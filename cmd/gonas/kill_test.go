@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gonas/gonas/nas"
 	"github.com/gonas/gonas/nas/oneshot"
 	"github.com/gonas/gonas/nas/run"
 	"github.com/gonas/gonas/nas/space"
@@ -89,18 +90,18 @@ func waitFor(t *testing.T, done <-chan error, log fmt.Stringer, ready func() boo
 	}
 }
 
-// TestKilledRunResumes kills a search over cells at ten points with SIGKILL, the search of a supernet and a training at
-// five, at random but for the first and the last, and resumes each: what they write is what an unbroken run does.
+// TestKilledRunResumes kills FairDARTS's search at ten points with SIGKILL, FairNAS's and a training at five, those of all
+// other methods at three, at random but for the first and the last, and resumes each: what they write is what an unbroken
+// run does.
 func TestKilledRunResumes(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("random points of seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	for _, of := range []struct {
-		points int
-		args   []string
-	}{{10, []string{"search", "fairdarts"}}, {5, []string{"search", "fairnas"}}, {5, []string{"train", "random"}}} {
-		t.Run(strings.Join(of.args, " "), func(t *testing.T) { killAndResume(t, random, of.points, of.args...) })
+	points := map[string]int{"fairdarts": 10, "fairnas": 5}
+	for _, m := range nas.Methods() {
+		t.Run("search "+m.Name, func(t *testing.T) { killAndResume(t, random, max(3, points[m.Name]), "search", m.Name) })
 	}
+	t.Run("train random", func(t *testing.T) { killAndResume(t, random, 5, "train", "random") })
 }
 
 func killAndResume(t *testing.T, random *rand.Rand, points int, args ...string) {
