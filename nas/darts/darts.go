@@ -53,6 +53,7 @@ func Method() method.Method {
 			{Label: "second", Title: "DARTS, second order", Set: `{"second_order": true}`},
 			{Label: "noise", Title: "DARTS with noise on skips", Set: `{"skip_noise": {"epochs": 0}}`},
 			diff.OnNASBench201("DARTS", ""),
+			diff.Curvature("DARTS"),
 		},
 		Run: diff.Run(Search),
 	}

@@ -127,6 +127,7 @@ func Method() method.Method {
 			first("beta0", 0), first("beta01", 0.1), first("beta04", 0.4), first("beta07", 0.7),
 			{Label: "constant", Title: "DARTS-, constant β", Set: `{"beta": {"schedule": "constant"}}`},
 			diff.OnNASBench201("DARTS-", ""),
+			diff.Curvature("DARTS-"),
 		},
 		Run: diff.Run(Search),
 	}

@@ -4,6 +4,7 @@
 package diff
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -33,6 +34,9 @@ type Config struct {
 	Arch       ArchConfig           `json:"arch"`
 	// SecondOrder unrolls one step of the weights (DARTS's architecture gradient by finite differences).
 	SecondOrder bool `json:"second_order,omitempty"`
+	// Curvature and Landscape measure the validation loss over the parameters, nil for not: they change no search.
+	Curvature *CurvatureConfig `json:"curvature,omitempty"`
+	Landscape *LandscapeConfig `json:"landscape,omitempty"`
 }
 
 // DefaultConfig is the search of DARTS (1806.09055) on CIFAR-10: 8 cells, 16 channels, 50 epochs, batch 64; SGD
@@ -62,6 +66,9 @@ func (c Config) Validate() error {
 		if !(f.value > 0) {
 			return fmt.Errorf("config: %s: expected more than 0, got %g", f.name, f.value)
 		}
+	}
+	if err := errors.Join(c.Curvature.validate(), c.Landscape.validate()); err != nil {
+		return err
 	}
 	_, err := c.Over()
 	return err

@@ -40,6 +40,9 @@ func Search(ctx context.Context, env method.Env, c Config, m Method) (result *ru
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
+	if t.source = env.Train; c.measurable(env.Train) != nil {
+		return nil, c.measurable(env.Train)
+	}
 	plan := run.Plan{Spec: env.Spec, Epochs: c.Epochs, Steps: c.StepsPerEpoch, Tables: t.planned(),
 		Hint: fmt.Sprintf("lower weights.learning_rate (%g) and arch.learning_rate (%g) or set weights.clip (%g)", c.Weights.LearningRate, c.Arch.LearningRate, c.Weights.Clip)}
 	if plan.Steps == 0 {
@@ -56,7 +59,8 @@ func Search(ctx context.Context, env method.Env, c Config, m Method) (result *ru
 	}
 	d := t.space.Derive(m, c.Size, weights)
 	r.Genotype, r.Network, r.DerivedBy = d.Genotype, d.Network, d.Rule
-	return r, nil
+	r.Landscape, err = t.landscape(ctx, env.Options)
+	return r, err
 }
 
 // halves are the batches of the weights' and of the architecture's samples.
@@ -124,6 +128,8 @@ type task struct {
 	alphas     []*engine.Variable
 	weightsOpt *engine.Optimizer
 	archOpt    *engine.Optimizer
+	// source is what validation samples are measured of.
+	source datasets.Source
 	// sums are over the epoch so far.
 	sums struct{ trainLoss, trainAccuracy, valLoss, valAccuracy, penalty float64 }
 }
@@ -335,7 +341,8 @@ func (t *task) EpochEnd(p run.Position, snapshots []run.Snapshot) (run.Values, e
 			row = append(row, run.Value{Name: in.Name, Number: in.Number(t.config, p.Epoch)})
 		}
 	}
-	return row, nil
+	measured, err := t.curvature(p)
+	return append(row, measured...), err
 }
 
 // Snapshots implements [run.Task]: the parameters, and what the relaxation makes of them on the device.

@@ -40,6 +40,9 @@ type Engine struct {
 	compileNanos atomic.Int64
 	calls        atomic.Int64
 	observe      func(Call)
+
+	wideOnce sync.Once
+	wide     *Engine
 }
 
 // New makes an engine on a backend that computes in float32.
@@ -51,6 +54,15 @@ func NewFloat64(backend compute.Backend) *Engine { return newEngine(backend, dty
 
 func newEngine(backend compute.Backend, dtype dtypes.DType) *Engine {
 	return &Engine{backend: backend, dtype: dtype, parallel: runtime.GOMAXPROCS(0), executables: map[string]*executable{}}
+}
+
+// Float64 is the engine in float64 on the same backend, one for all that ask, so that its programs are compiled once.
+func (e *Engine) Float64() *Engine {
+	if e.dtype == dtypes.Float64 {
+		return e
+	}
+	e.wideOnce.Do(func() { e.wide = NewFloat64(e.backend) })
+	return e.wide
 }
 
 // DType is the type of weights and images: float32 or float64.

@@ -119,6 +119,7 @@ func Method() method.Method {
 			variant("as-j", ", λ 0.1, mean 1", `"factor": 0.1, "mean": 1, "decay": true`),
 			{Label: "drop-path", Title: "NoisyDARTS, drop path on skips", Set: `{"drop_path": 0.3}`},
 			diff.OnNASBench201("NoisyDARTS", ""),
+			diff.OverLandscape("NoisyDARTS"),
 		},
 		Run: diff.Run(Search),
 	}

@@ -135,6 +135,8 @@ type Result struct {
 	// Ranking is what a supernet says of some networks, Front what an evolutionary search found on it.
 	Ranking *Ranking `json:"ranking,omitempty"`
 	Front   *Front   `json:"front,omitempty"`
+	// Landscape is what was measured around the parameters that the search ended with.
+	Landscape *Landscape `json:"landscape,omitempty"`
 }
 
 // Kinds of tables.
@@ -300,6 +302,11 @@ func (r Result) Validate() error {
 			if len(m.Values) != len(f.Objectives) {
 				return fmt.Errorf("front: members[%d]: expected a value for each of %d objectives, got %d", i, len(f.Objectives), len(m.Values))
 			}
+		}
+	}
+	if r.Landscape != nil {
+		if err := r.Landscape.Validate(); err != nil {
+			return err
 		}
 	}
 	if r.Network != nil {
