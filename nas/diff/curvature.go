@@ -51,7 +51,7 @@ func Curvature(title string) method.Variant {
 	v.Label, v.Seconds = "curvature", map[string]float64{profile.Smoke: 5, profile.Quick: 100}
 	v.Set = joined(v.Set, `{"curvature": {"batch": 64, "iterations": 20, "tolerance": 0.01}}`)
 	v.At[profile.Smoke] = joined(v.At[profile.Smoke], `{"curvature": {"batch": 8, "iterations": 3}}`)
-	v.At[profile.Quick] = joined(v.At[profile.Quick], `{"curvature": {"batch": 32, "iterations": 15, "tolerance": 0.02}}`)
+	v.At[profile.Quick] = joined(v.At[profile.Quick], `{"curvature": {"batch": 16, "iterations": 15, "tolerance": 0.02}}`)
 	return v
 }
 
