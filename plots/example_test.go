@@ -262,3 +262,24 @@ func ExamplePareto() {
 	fmt.Println(f.Description())
 	// Output: First fronts of 2 generations, accuracy (%) (more is better) over multiply-adds (millions) (less is better). Generation 0: 1 network, accuracy (%) from 60 to 60, multiply-adds (millions) from 50 to 50; generation 9: 2 networks, accuracy (%) from 64 to 67, multiply-adds (millions) from 48 to 70; chosen A: accuracy (%) 67, multiply-adds (millions) 70.
 }
+
+func ExampleLandscapes() {
+	f, err := plots.Landscapes([]plots.LandscapeMap{{Name: "DARTS", Axis: []float64{-1, 0, 1},
+		Accuracy: [][]float64{{20, 30, 25}, {22, 40, 31}, {18, 28, 20}}, Loss: [][]float64{{2.1, 1.9, 2}, {2, 1.7, 1.8}, {2.2, 1.9, 2.1}}}}, "")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(f.Description())
+	// Output: Heat maps of validation accuracy and loss on 3 by 3 points over two random directions of the parameters. DARTS: accuracy 40 % in the middle, from 18 to 40; loss 1.7, from 1.7 to 2.2.
+}
+
+func ExampleSpreads() {
+	f, err := plots.Spreads([]plots.SpreadSeries{{Name: "DARTS", Epochs: []int{1, 2}, Seeds: []uint64{0, 1}, Values: [][]float64{{0.1, 0.2}, {0.2, 0.5}}}}, "largest eigenvalue", "")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(f.Description())
+	// Output: Largest eigenvalue over epochs 1 to 2, mean and range over seeds. DARTS, 2 seeds: mean from 0.15 to 0.35.
+}

@@ -182,7 +182,11 @@ func sampleFigures(t *testing.T) map[string]Figure {
 		"histograms":    func() (Figure, error) { return Histograms(sampleSamples(), "One-shot accuracy") },
 		"updates":       func() (Figure, error) { return UpdateCounts(sampleUpdates(19, 6, 12000), nil, "Updates by choice") },
 		"ranges":        func() (Figure, error) { return AccuracyRanges(sampleAccuracies(30), "Training accuracy of paths") },
-		"pareto":        func() (Figure, error) { return Pareto(sampleEvolution(12, 20), "First fronts of a search") },
+		"spreads": func() (Figure, error) {
+			return Spreads(sampleSpreads(3, 10), "largest eigenvalue", "Largest eigenvalue")
+		},
+		"landscapes": func() (Figure, error) { return Landscapes(sampleLandscapes(3, 11), "Landscapes") },
+		"pareto":     func() (Figure, error) { return Pareto(sampleEvolution(12, 20), "First fronts of a search") },
 	} {
 		f, err := draw()
 		require.NoError(t, err, name)
@@ -268,9 +272,12 @@ func TestFiguresOfOtherSizes(t *testing.T) {
 		"one point": func() (Figure, error) {
 			return MACs([]MACsPanel{{"", []MACsSeries{{"a", []MACsPoint{{"", 1, 0}}}}}}, "")
 		},
-		"crowd":      func() (Figure, error) { return MACs([]MACsPanel{crowd}, "") },
-		"three":      func() (Figure, error) { return MACs(append(samplePanels(), crowd), "") },
-		"empty cell": func() (Figure, error) { return Cells(sampleGenotype(), "") },
+		"crowd":                   func() (Figure, error) { return MACs([]MACsPanel{crowd}, "") },
+		"three":                   func() (Figure, error) { return MACs(append(samplePanels(), crowd), "") },
+		"empty cell":              func() (Figure, error) { return Cells(sampleGenotype(), "") },
+		"one map":                 func() (Figure, error) { return Landscapes(sampleLandscapes(1, 51), "") },
+		"four maps":               func() (Figure, error) { return Landscapes(sampleLandscapes(4, 3), "") },
+		"one seed over one epoch": func() (Figure, error) { return Spreads(sampleSpreads(1, 1), "number", "") },
 		"flat curves": func() (Figure, error) {
 			return ZeroOneLoss([]LossCurve{{Name: "a", Alphas: []float64{0, 1}, Losses: []float64{0, 0}, Gradients: []float64{0, 0}}}, "")
 		},

@@ -21,18 +21,19 @@ import (
 
 // cli is the tree of commands. A field that may be left out has the zero value then, so that a command can tell.
 type cli struct {
-	Doctor  doctorCmd  `cmd:"" help:"Say what was found on this machine, what is missing and the command that brings it."`
-	Cache   cacheCmd   `cmd:"" help:"The cache of compiled programs."`
-	Data    dataCmd    `cmd:"" help:"The data sets."`
-	Zoo     zooCmd     `cmd:"" help:"The published architectures."`
-	Search  searchCmd  `cmd:"" help:"Search for an architecture."`
-	Train   trainCmd   `cmd:"" help:"Train an architecture from scratch and test it."`
-	Repro   reproCmd   `cmd:"" help:"Check the papers' claims: make the runs, decide, verify."`
-	Plot    plotCmd    `cmd:"" help:"Redraw a figure from the raw results of a run or of evidence."`
-	Bench   benchCmd   `cmd:"" help:"Measure this machine."`
-	Kernel  kernelCmd  `cmd:"" help:"The Jupyter kernel for notebooks."`
-	Lab     labCmd     `cmd:"" help:"Open JupyterLab on the notebooks."`
-	Version versionCmd `cmd:"" help:"Print version and commit."`
+	Doctor    doctorCmd    `cmd:"" help:"Say what was found on this machine, what is missing and the command that brings it."`
+	Cache     cacheCmd     `cmd:"" help:"The cache of compiled programs."`
+	Data      dataCmd      `cmd:"" help:"The data sets."`
+	Zoo       zooCmd       `cmd:"" help:"The published architectures."`
+	Search    searchCmd    `cmd:"" help:"Search for an architecture."`
+	Train     trainCmd     `cmd:"" help:"Train an architecture from scratch and test it."`
+	Repro     reproCmd     `cmd:"" help:"Check the papers' claims: make the runs, decide, verify."`
+	Landscape landscapeCmd `cmd:"" help:"Measure the validation accuracy around the parameters that a search ended with."`
+	Plot      plotCmd      `cmd:"" help:"Redraw a figure from the raw results of a run or of evidence."`
+	Bench     benchCmd     `cmd:"" help:"Measure this machine."`
+	Kernel    kernelCmd    `cmd:"" help:"The Jupyter kernel for notebooks."`
+	Lab       labCmd       `cmd:"" help:"Open JupyterLab on the notebooks."`
+	Version   versionCmd   `cmd:"" help:"Print version and commit."`
 }
 
 // Exit codes.

@@ -111,6 +111,12 @@ func (m *meter) listener() run.Listener {
 				fmt.Fprintf(m.w, "%s%s\n", text, since())
 			}
 		case run.EventMeasure:
+			if e.Epochs == 0 {
+				m.show("measuring the landscape", int64(e.Step), int64(e.Steps), func() string {
+					return fmt.Sprintf("landscape: %d of %d points measured; %s", e.Step, e.Steps, since())
+				})
+				return
+			}
 			m.show(fmt.Sprintf("measuring paths, generation %d/%d", e.Epoch, e.Epochs), int64(e.Step), int64(e.Steps), func() string {
 				return fmt.Sprintf("generation %d/%d: %d of %d paths measured; %s", e.Epoch, e.Epochs, e.Step, e.Steps, since())
 			})

@@ -163,16 +163,9 @@ func resume(a *app, dir, command string, again func(string, evidence.Config) (wo
 	if err != nil {
 		return nil, err
 	}
-	set, err := datasets.Open(c.Spec.Data.Name, c.DataDir)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", where, err)
-	}
-	now, err := set.Identity()
+	set, err := sameData(where, c)
 	if err != nil {
 		return nil, err
-	}
-	if was := c.Spec.Data; now != was {
-		return nil, fmt.Errorf("%s: data: the run began on %s, SHA-256 %.12s, now there are %s, SHA-256 %.12s", where, was, was.SHA256, now, now.SHA256)
 	}
 	return a.work(f, job{c, set, do})
 }

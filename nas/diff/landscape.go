@@ -120,7 +120,7 @@ func (t *task) landscape(ctx context.Context, o run.Options) (out *run.Landscape
 			if accuracy[k], loss[k], err = measure(surfaces, point, c.Images); err != nil {
 				return nil, err
 			}
-			o.Emit(run.Event{Kind: run.EventMeasure, Epoch: 1, Epochs: 1, Step: row*c.Points + k + 1, Steps: c.Points * c.Points})
+			o.Emit(run.Event{Kind: run.EventMeasure, Step: row*c.Points + k + 1, Steps: c.Points * c.Points})
 		}
 		out.Accuracy, out.Loss = append(out.Accuracy, accuracy), append(out.Loss, loss)
 		if err := run.SaveStage(o.Dir, run.LandscapeFile, out); err != nil {

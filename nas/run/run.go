@@ -23,7 +23,8 @@ const (
 	EventStep       = "step"
 	EventEpoch      = "epoch"
 	EventCheckpoint = "checkpoint"
-	// EventMeasure says how much of what stands behind the epochs is measured: Step of Steps, in round Epoch of Epochs.
+	// EventMeasure says how much of what stands behind the epochs is measured: Step of Steps, in round Epoch of Epochs,
+	// which are 0 where there are no rounds.
 	EventMeasure = "measure"
 	EventEnd     = "end"
 )

@@ -98,12 +98,16 @@ func (p *progress) measured(e run.Event) {
 	if e.Epochs > 1 {
 		head += fmt.Sprintf("generation %d of %d, ", e.Epoch, e.Epochs)
 	}
-	head += fmt.Sprintf("%d of %d paths measured", e.Step, e.Steps)
+	what := "paths"
+	if e.Epochs == 0 {
+		what = "points of the landscape"
+	}
+	head += fmt.Sprintf("%d of %d %s measured", e.Step, e.Steps, what)
 	var rest []string
 	if p.standing != "" {
 		rest = append(rest, p.standing)
 	}
-	p.state(max(e.Epoch-1, 0)*e.Steps+e.Step, e.Epochs*e.Steps, []string{head}, rest)
+	p.state(max(e.Epoch-1, 0)*e.Steps+e.Step, max(e.Epochs, 1)*e.Steps, []string{head}, rest)
 }
 
 // state shows a bar with a line beside it and one below.

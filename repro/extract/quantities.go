@@ -45,6 +45,10 @@ var quantities = map[string]quantity{
 	"true_accuracy_cifar100_percent":   {command: run.Search, of: trueAccuracy(datasets.CIFAR100Name)},
 	"true_accuracy_imagenet16_percent": {command: run.Search, of: trueAccuracy(datasets.ImageNet16Name)},
 	"path_range_percent":               {command: run.Search, of: pathRangePercent},
+	"eigenvalue_last":                  {command: run.Search, of: lastEigenvalue},
+	"eigenvalue_rise":                  {command: run.Search, of: eigenvalueRise},
+	"landscape_drop_percent":           {command: run.Search, of: ofLandscape(accuracyDropPercent)},
+	"landscape_roughness":              {command: run.Search, of: ofLandscape(lossRoughness)},
 	"test_accuracy_percent":            {command: run.Train, of: testAccuracyPercent},
 }
 

@@ -43,6 +43,8 @@ func List() []Figure {
 		{"dominant", "on how many edges each operation is the strongest, over the epochs", eachSearch("dominant", "Dominant operations", Dominant)},
 		{"losses", "losses of searches over the epochs, and what else their logs have, such as a schedule", perSeed("losses", "Losses", hasLoss, bySpace, drawn(Losses, plots.Epochs))},
 		{"true-accuracy", "true accuracy of the cell derived after each epoch of searches on NAS-Bench-201, beside those of random cells", drawTruth},
+		{"eigenvalue", "largest eigenvalue of the Hessian of the validation loss over the epochs, mean and range over seeds", drawEigenvalues},
+		{"landscape", "validation accuracy and loss over two random directions of the parameters, of searches that were measured (gonas landscape)", perSeed("landscape", "Landscape", hasLandscape, bySpace, drawn(Landscapes, plots.Landscapes))},
 		{"skips", "skip connections over seeds, side by side for all labels of searches", drawSkips},
 		{"zero-one-loss", "FairDARTS's zero-one loss in both forms, and its gradient", drawZeroOneLoss},
 		{"macs", "accuracy against multiply-adds: what was trained here, and FairDARTS's table", drawMACs},

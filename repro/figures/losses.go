@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gonas/gonas/nas/diff"
 	"github.com/gonas/gonas/nas/run"
 	"github.com/gonas/gonas/plots"
 )
@@ -12,7 +13,8 @@ import (
 var lossColumns = []struct{ column, name string }{{"train_loss", "training loss"}, {"val_loss", "validation loss"}}
 
 // plainColumns are what all logs of a kind have beside losses; what a method adds to them is not among them.
-var plainColumns = []string{"epoch", "steps", "learning_rate", "train_accuracy", "val_accuracy", "penalty", "skips", "skips_normal", "skips_reduce", "lowest", "highest"}
+var plainColumns = []string{"epoch", "steps", "learning_rate", "train_accuracy", "val_accuracy", "penalty", "skips", "skips_normal", "skips_reduce", "lowest", "highest",
+	diff.Eigenvalue, diff.EigenvalueLowest, diff.EigenvalueResidual, diff.EigenvalueIterations}
 
 func hasLoss(r run.Result) error {
 	for _, l := range lossColumns {

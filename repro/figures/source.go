@@ -34,6 +34,9 @@ func Open(dir string) (Source, error) {
 	r, err := evidence.ReadResult(dir)
 	switch {
 	case err == nil && r.Spec.Command == run.Search:
+		if err := lastLandscape(dir, &r); err != nil {
+			return Source{}, err
+		}
 		return Source{Profile: r.Spec.Profile, Searches: []run.Result{r}}, nil
 	case err == nil:
 		return Source{Profile: r.Spec.Profile, Trainings: []run.Result{r}}, nil
