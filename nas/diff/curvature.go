@@ -48,7 +48,7 @@ func (c *CurvatureConfig) validate() error {
 // over the epochs and the landscape at the end, for Figures 3 and 4 of DARTS-.
 func Curvature(title string) method.Variant {
 	v := OverLandscape(title)
-	v.Label, v.Seconds = "curvature", map[string]float64{profile.Smoke: 5, profile.Quick: 100}
+	v.Label, v.Seconds = "curvature", map[string]float64{profile.Smoke: 5, profile.Quick: 75}
 	v.Set = joined(v.Set, `{"curvature": {"batch": 64, "iterations": 20, "tolerance": 0.01}}`)
 	v.At[profile.Smoke] = joined(v.At[profile.Smoke], `{"curvature": {"batch": 8, "iterations": 3}}`)
 	v.At[profile.Quick] = joined(v.At[profile.Quick], `{"curvature": {"batch": 16, "iterations": 15, "tolerance": 0.02}}`)

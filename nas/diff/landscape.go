@@ -40,7 +40,7 @@ func OverLandscape(title string) method.Variant {
 			profile.GPU:   `{"landscape": {"points": 21, "images": 1024}}`,
 			profile.Day:   `{"landscape": {"points": 11, "images": 1024}}`,
 		},
-		Seconds: map[string]float64{profile.Smoke: 2, profile.Quick: 25},
+		Seconds: map[string]float64{profile.Smoke: 2, profile.Quick: 45},
 	}
 }
 
