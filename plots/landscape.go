@@ -2,6 +2,7 @@ package plots
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,8 +40,8 @@ func (m LandscapeMap) check() error {
 				return fmt.Errorf("%s[%d]: expected a number for each of %d steps, got %d", part.field, i, n, len(row))
 			}
 			for k, v := range row {
-				if !finite(v) {
-					return fmt.Errorf("%s[%d][%d]: expected a finite number, got %g", part.field, i, k, v)
+				if !finite(v) || part.field == "loss" && v <= 0 {
+					return fmt.Errorf("%s[%d][%d]: expected a finite number, a loss more than 0, got %g", part.field, i, k, v)
 				}
 			}
 		}
@@ -53,7 +54,18 @@ func (m LandscapeMap) check() error {
 	return nil
 }
 
-// Landscapes draws the accuracies of supernets side by side, below them their losses: heat maps with lines of equal height
+// logarithms are those of losses to base 10: far off, a loss can be many times that of the middle.
+func logarithms(grid [][]float64) [][]float64 {
+	out := make([][]float64, len(grid))
+	for i, row := range grid {
+		for _, v := range row {
+			out[i] = append(out[i], math.Log10(v))
+		}
+	}
+	return out
+}
+
+// Landscapes draws the accuracies of supernets side by side, below them logarithms of their losses: heat maps with lines of equal height
 // at the marks of the scale, which all maps of a row share. A cross marks where the search ended.
 func Landscapes(maps []LandscapeMap, title string) (Figure, error) {
 	fail := func(format string, args ...any) (Figure, error) {
@@ -71,7 +83,7 @@ func Landscapes(maps []LandscapeMap, title string) (Figure, error) {
 		if err := m.check(); err != nil {
 			return fail("%s: %s", m.Name, err)
 		}
-		all[0], all[1] = append(all[0], m.Accuracy...), append(all[1], m.Loss...)
+		all[0], all[1] = append(all[0], m.Accuracy...), append(all[1], logarithms(m.Loss)...)
 	}
 	const (
 		gapX, gapY = 12, 16
@@ -79,7 +91,7 @@ func Landscapes(maps []LandscapeMap, title string) (Figure, error) {
 		headed     = headerSize + 5
 		largest    = 170
 	)
-	names := [2]string{"accuracy (%)", "loss"}
+	names := [2]string{"accuracy (%)", "log10 loss"}
 	var values [2]scale
 	right := 0.0
 	for i := range values {
@@ -104,7 +116,7 @@ func Landscapes(maps []LandscapeMap, title string) (Figure, error) {
 			}
 			grid := m.Accuracy
 			if i == 1 {
-				grid = m.Loss
+				grid = logarithms(m.Loss)
 			}
 			axis := fixedScale(m.Axis[0], m.Axis[len(m.Axis)-1], 4, false)
 			d.heatMap(chart{rect{x0, y0, x0 + side, y0 + side}, axis, axis}, m.Axis, grid, values[i], k == 0, i == len(values)-1)

@@ -90,11 +90,11 @@ func TestLandscapesShowTheirNumbers(t *testing.T) {
 	assert.Contains(t, data(t, f), "method 1,-1,1,12.5,3.25\n")
 	assert.Contains(t, f.Description(), "method 0: accuracy 40 % in the middle")
 	for want, change := range map[string]func([]LandscapeMap) []LandscapeMap{
-		"axis: expected at least 3 steps, got 2":                    func(m []LandscapeMap) []LandscapeMap { m[0].Axis = m[0].Axis[:2]; return m },
-		"axis[1]: expected ascending finite numbers":                func(m []LandscapeMap) []LandscapeMap { m[0].Axis[1] = -2; return m },
-		"loss: expected a row for each of 3 steps, got 2":           func(m []LandscapeMap) []LandscapeMap { m[0].Loss = m[0].Loss[:2]; return m },
-		"accuracy[1]: expected a number for each of 3 steps, got 1": func(m []LandscapeMap) []LandscapeMap { m[0].Accuracy[1] = m[0].Accuracy[1][:1]; return m },
-		"loss[2][0]: expected a finite number, got NaN":             func(m []LandscapeMap) []LandscapeMap { m[0].Loss[2][0] = math.NaN(); return m },
+		"axis: expected at least 3 steps, got 2":                            func(m []LandscapeMap) []LandscapeMap { m[0].Axis = m[0].Axis[:2]; return m },
+		"axis[1]: expected ascending finite numbers":                        func(m []LandscapeMap) []LandscapeMap { m[0].Axis[1] = -2; return m },
+		"loss: expected a row for each of 3 steps, got 2":                   func(m []LandscapeMap) []LandscapeMap { m[0].Loss = m[0].Loss[:2]; return m },
+		"accuracy[1]: expected a number for each of 3 steps, got 1":         func(m []LandscapeMap) []LandscapeMap { m[0].Accuracy[1] = m[0].Accuracy[1][:1]; return m },
+		"loss[2][0]: expected a finite number, a loss more than 0, got NaN": func(m []LandscapeMap) []LandscapeMap { m[0].Loss[2][0] = math.NaN(); return m },
 		"accuracy":                  func(m []LandscapeMap) []LandscapeMap { m[0].Accuracy[0][0] = 101; return m },
 		"expected at most 4, got 5": func([]LandscapeMap) []LandscapeMap { return sampleLandscapes(5, 3) },
 	} {

@@ -40,8 +40,9 @@ func Search(ctx context.Context, env method.Env, c Config, m Method) (result *ru
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
-	if t.source = env.Train; c.measurable(env.Train) != nil {
-		return nil, c.measurable(env.Train)
+	t.source = env.Train
+	if err := c.measurable(t.source); err != nil {
+		return nil, err
 	}
 	plan := run.Plan{Spec: env.Spec, Epochs: c.Epochs, Steps: c.StepsPerEpoch, Tables: t.planned(),
 		Hint: fmt.Sprintf("lower weights.learning_rate (%g) and arch.learning_rate (%g) or set weights.clip (%g)", c.Weights.LearningRate, c.Arch.LearningRate, c.Weights.Clip)}
