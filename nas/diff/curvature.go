@@ -48,7 +48,7 @@ func (c *CurvatureConfig) validate() error {
 // over the epochs and the landscape at the end, for Figures 3 and 4 of DARTS-.
 func Curvature(title string) method.Variant {
 	v := OverLandscape(title)
-	v.Label, v.Seconds = "curvature", map[string]float64{profile.Smoke: 5, profile.Quick: 75}
+	v.Label, v.Seconds = "curvature", map[string]float64{profile.Smoke: 5, profile.Quick: 30}
 	v.Set = joined(v.Set, `{"curvature": {"batch": 64, "iterations": 20, "tolerance": 0.01}}`)
 	v.At[profile.Smoke] = joined(v.At[profile.Smoke], `{"curvature": {"batch": 8, "iterations": 3}}`)
 	v.At[profile.Quick] = joined(v.At[profile.Quick], `{"curvature": {"batch": 16, "iterations": 15, "tolerance": 0.02}}`)
@@ -96,7 +96,7 @@ func (t *task) curvature(p run.Position) (row run.Values, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, freeBatches(batches)) }()
-	s, free, err := t.wideSurface(batches[0], Pass{p, 1})
+	s, free, err := t.wideSurface(batches[0], Pass{Position: p, Half: 1})
 	if err != nil {
 		return nil, fmt.Errorf("curvature: %w", err)
 	}

@@ -188,7 +188,7 @@ func TestCurvatureOfASupernet(t *testing.T) {
 	batches, err := validation(k.source, k.config, 8, 1)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, freeBatches(batches)) }()
-	s, free, err := k.wideSurface(batches[0], Pass{run.Position{Epochs: 1, Steps: 1}, 1})
+	s, free, err := k.wideSurface(batches[0], Pass{Position: run.Position{Epochs: 1, Steps: 1}, Half: 1})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, free()) }()
 	at, err := s.parameters()

@@ -139,6 +139,8 @@ func (s *Sampler) check(c Config) error {
 		return fmt.Errorf("config: granularity: expected %q or %q, for each network that is drawn is another one, got %q", nn.Operation, nn.Edge, c.Granularity)
 	case c.SecondOrder:
 		return errors.New("config: second_order: expected false, for a search that draws networks has no second order")
+	case c.Curvature != nil || c.Landscape != nil:
+		return errors.New("config: curvature, landscape: expected none, for a search that draws networks has no one loss over its parameters")
 	case min(s.Draws[0], s.Draws[1]) < 1:
 		return fmt.Errorf("config: draws: expected at least 1 for the weights and for the architecture, got %d and %d", s.Draws[0], s.Draws[1])
 	}
@@ -386,7 +388,7 @@ func (t *task) sampled(b run.Batch, p Pass) (sum *engine.Gradients, err error) {
 		}
 		values[i] = slices.Collect(slices.Chunk(flat, t.tables[i].columns()))
 	}
-	p.Draws = t.method.Sample.Draws[p.Half]
+	p.Draws = t.draws(p.Half)
 	for p.Draw = range p.Draws {
 		g, err := t.one(b, p, values)
 		if err != nil {
@@ -397,6 +399,14 @@ func (t *task) sampled(b run.Batch, p Pass) (sum *engine.Gradients, err error) {
 		}
 	}
 	return sum, t.model.ScaleInputs(sum, 1/float64(p.Draws))
+}
+
+// draws is the number of networks of a half of a step.
+func (t *task) draws(half int) int {
+	if s := t.method.Sample; s != nil {
+		return s.Draws[half]
+	}
+	return 1
 }
 
 // one is the gradient of one drawn network.

@@ -279,7 +279,7 @@ func (t *task) stepArchitecture(p run.Position, rate float64, batches []run.Batc
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, g.Finalize()) }()
-	loss, correct, penalty, err := t.outputs(g, 1)
+	loss, correct, penalty, err := outputs(g, t.draws(1))
 	if err != nil {
 		return 0, err
 	}
@@ -296,7 +296,7 @@ func (t *task) stepWeights(p run.Position, rate float64, b run.Batch) (loss floa
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, g.Finalize()) }()
-	loss, correct, _, err := t.outputs(g, 0)
+	loss, correct, _, err := outputs(g, t.draws(0))
 	if err != nil {
 		return 0, err
 	}
@@ -306,19 +306,15 @@ func (t *task) stepWeights(p run.Position, rate float64, b run.Batch) (loss floa
 	return loss, err
 }
 
-// outputs are the objective's, of a half that draws their means: the cross entropy alone, the number of correct samples,
-// the penalty.
-func (t *task) outputs(g *engine.Gradients, half int) (loss, correct, penalty float64, err error) {
+// outputs are the objective's, as means of so many draws that were summed: the cross entropy alone, the number of correct
+// samples, the penalty.
+func outputs(g *engine.Gradients, draws int) (loss, correct, penalty float64, err error) {
 	var v [3]float64
 	for i, t := range g.Outputs {
 		if v[i], err = engine.ScalarValue(t); err != nil {
 			return 0, 0, 0, err
 		}
-	}
-	if s := t.method.Sample; s != nil {
-		for i := range v {
-			v[i] /= float64(s.Draws[half])
-		}
+		v[i] /= float64(draws)
 	}
 	return v[0] - v[2], v[1], v[2], nil
 }

@@ -55,7 +55,7 @@ func (t *task) wideSurface(b run.Batch, p Pass) (s surface, free func() error, e
 		s.in[i] = wide.Tensor(v, x.Shape().Dimensions...)
 		made = append(made, s.in[i])
 	}
-	root, err := t.objective()
+	net, err := t.whole()
 	if err != nil {
 		return s, free, err
 	}
@@ -63,7 +63,7 @@ func (t *task) wideSurface(b run.Batch, p Pass) (s surface, free func() error, e
 	if err != nil {
 		return s, free, err
 	}
-	if m, err = wide.NewModel(root, t.model.Granularity()); err != nil {
+	if m, err = wide.NewModel(t.objective(net), t.model.Granularity()); err != nil {
 		return s, free, err
 	}
 	s.model = m
@@ -131,7 +131,7 @@ func (s surface) value(parameters []float64) (loss, correct float64, err error) 
 			return err
 		}
 		g := &engine.Gradients{Outputs: out}
-		loss, correct, _, err = outputs(g)
+		loss, correct, _, err = outputs(g, 1)
 		return errors.Join(err, g.Finalize())
 	})
 	return loss, correct, err

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/gonas/gonas/nas/diff"
 	"github.com/gonas/gonas/nas/run"
@@ -16,27 +15,11 @@ import (
 // Eigenvalues are the largest eigenvalues over the epochs of searches whose logs have them: a series for each label, in it
 // all of its seeds.
 func Eigenvalues(list ...run.Result) ([]plots.SpreadSeries, error) {
-	var out []plots.SpreadSeries
-	for _, r := range list {
-		values := r.Log.Column(diff.Eigenvalue)
-		if len(values) == 0 {
-			continue
-		}
-		of, at := title(r), epochs(r.Log)
-		i := slices.IndexFunc(out, func(s plots.SpreadSeries) bool { return s.Name == of })
-		if i < 0 {
-			i = len(out)
-			out = append(out, plots.SpreadSeries{Name: of, Epochs: at})
-		}
-		if !slices.Equal(out[i].Epochs, at) {
-			return nil, fmt.Errorf("%s: log: expected the epochs of the other seeds, %v, got %v", name(r), out[i].Epochs, at)
-		}
-		out[i].Seeds, out[i].Values = append(out[i].Seeds, r.Spec.Seed), append(out[i].Values, values)
+	out, err := overEpochs(diff.Eigenvalue, list)
+	if err == nil && len(out) == 0 {
+		err = NoData("expected a search whose log has eigenvalues (variant curvature, or curvature in its configuration), found none")
 	}
-	if len(out) == 0 {
-		return nil, NoData("expected a search whose log has eigenvalues (variant curvature, or curvature in its configuration), found none")
-	}
-	return out, nil
+	return out, err
 }
 
 func drawEigenvalues(s Source) ([]Named, error) {

@@ -55,6 +55,31 @@ func TestEigenvalues(t *testing.T) {
 	assert.Equal(t, "training loss", panels[0].Name)
 }
 
+// The skips of a method's variants are side by side, those of other methods and spaces in figures of their own.
+func TestSkipsByEpoch(t *testing.T) {
+	count := func(method, variant, space string, seed uint64, counts ...float64) run.Result {
+		r := search(method, run.Softmax, seed, three, three)
+		r.Spec.Variant, r.Spec.Space = variant, space
+		r.Log = run.Log{Columns: []string{"epoch", "skips_normal"}}
+		for i, n := range counts {
+			r.Log.Rows = append(r.Log.Rows, []float64{float64(i + 1), n})
+		}
+		return r
+	}
+	list, err := named(t, "skips-by-epoch").Draw(Source{Profile: "quick", Evidence: true, Searches: []run.Result{
+		count("rome", "", "S0", 0, 1, 2), count("rome", "", "S0", 1, 3, 4), count("rome", "none", "S0", 0, 5, 6), count("rome", "s2", "S2", 0, 7, 8),
+		count("gdas", "", "S0", 0, 0, 1), search("darts", run.Softmax, 0, three, three)}})
+	require.NoError(t, err)
+	require.Len(t, list, 3)
+	assert.Equal(t, []string{"rome-skips-by-epoch", "rome-skips-by-epoch-S2", "gdas-skips-by-epoch"}, []string{list[0].Stem, list[1].Stem, list[2].Stem})
+	text := csv(t, list[0].Figure)
+	assert.Contains(t, text, "ROME,mean,2,3\n")
+	assert.Contains(t, text, "GDAS")
+	assert.NotContains(t, text, "S2")
+	_, err = named(t, "skips-by-epoch").Draw(Source{Searches: []run.Result{search("darts", run.Softmax, 0, three, three)}})
+	assert.ErrorContains(t, err, "found none")
+}
+
 func TestLandscapes(t *testing.T) {
 	a, b := curved("darts", 0, 1), curved("dartsminus", 0, 1)
 	b.Landscape = valley(0.75)

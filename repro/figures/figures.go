@@ -45,6 +45,7 @@ func List() []Figure {
 		{"true-accuracy", "true accuracy of the cell derived after each epoch of searches on NAS-Bench-201, beside those of random cells", drawTruth},
 		{"eigenvalue", "largest eigenvalue of the Hessian of the validation loss over the epochs, mean and range over seeds", drawEigenvalues},
 		{"landscape", "validation accuracy and loss over two random directions of the parameters, of searches that were measured (gonas landscape)", perSeed("landscape", "Landscape", hasLandscape, bySpace, drawn(Landscapes, plots.Landscapes))},
+		{"skips-by-epoch", "skip connections of the normal cell derived after each epoch, mean and range over seeds, a method's variants side by side", drawSkipCurves},
 		{"skips", "skip connections over seeds, side by side for all labels of searches", drawSkips},
 		{"zero-one-loss", "FairDARTS's zero-one loss in both forms, and its gradient", drawZeroOneLoss},
 		{"macs", "accuracy against multiply-adds: what was trained here, and FairDARTS's table", drawMACs},
