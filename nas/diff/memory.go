@@ -11,9 +11,10 @@ import (
 	"github.com/gonas/gonas/nas/nn"
 )
 
-// Memory is that of the half of a search step that takes more, counted from its plan where each operation is a program of
-// its own: [engine.Path.Memory]. Of a search that draws it is the most over networks with one operation on all edges that
-// have it, and over which inputs a node takes; Live and Kept may be of different ones. Nothing runs.
+// Memory counts what the larger half of a search step takes: [engine.Path.Memory] of its plan where each operation is a
+// program of its own, what is inside of operations left out. Of a search that draws it is the most over networks that have
+// the same operation everywhere, and inputs that stand next to each other in a method's own table; Live and Kept may be of
+// different ones. Nothing runs.
 func Memory(e *engine.Engine, c Config, m Method) (most engine.Memory, err error) {
 	c.Granularity = nn.Operation.String()
 	t, err := newTask(e, c, m)
@@ -79,7 +80,10 @@ func (f *functions) choices() int {
 	for _, table := range f.tables[:f.kinds()] {
 		n = max(n, table.columns())
 	}
-	return n * max(1, f.tables[len(f.tables)-1].columns())
+	if len(f.tables) == f.kinds() {
+		return n
+	}
+	return n * f.tables[len(f.tables)-1].columns()
 }
 
 // zeros are parameters of all tables.

@@ -81,11 +81,12 @@ type Pass struct {
 	run.Position
 	// Half is 0 in the weights' part of a step, 1 in the architecture's.
 	Half int
-	// Draw is the number of the network, of so many that a half draws; both are 0 where nothing is drawn.
+	// Draw is the number of the network that a half draws, Draws the most that either half does; both are 0 where nothing is
+	// drawn.
 	Draw, Draws int
 }
 
-// Number counts the passes of a run.
+// Number tells the passes of a run apart.
 func (p Pass) Number() uint64 {
 	return (uint64(p.Total())*2+uint64(p.Half))*uint64(max(1, p.Draws)) + uint64(p.Draw)
 }
@@ -153,7 +154,11 @@ func (m Method) Code(e *engine.Engine, c Config) (string, error) {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s|%s|%g|%g|%s|%s|", m.Name, m.Kind, m.Threshold, m.InitialScale, f.relax, f.penalty)
 	if m.Sample != nil {
-		fmt.Fprintf(h, "%v|%v|%s|", m.Sample.Draws, f.gates, m.Sample.probe(f))
+		text, err := m.Sample.probe(f)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(h, "%v|%v|%s|", m.Sample.Draws, f.gates, text)
 	}
 	weights := make([][][]float64, len(f.tables))
 	for t, table := range f.tables {
@@ -226,8 +231,13 @@ func newFunctions(e *engine.Engine, c Config, m Method) (*functions, error) {
 	}
 	if m.Also != nil {
 		also, err := m.Also(s)
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil, fmt.Errorf("method %s: %w", m.Name, err)
+		case m.Sample == nil:
+			return nil, fmt.Errorf("method %s: tables of its own: expected a sampler, which alone reads them", m.Name)
+		case len(also) != len(f.tables):
+			return nil, fmt.Errorf("method %s: tables of its own: expected %d, one for each of the space's, got %d", m.Name, len(f.tables), len(also))
 		}
 		f.tables = append(f.tables, also...)
 	}
@@ -242,7 +252,7 @@ func newFunctions(e *engine.Engine, c Config, m Method) (*functions, error) {
 				in = append(in, input.At(c, Pass{Position: run.Position{Epochs: c.Epochs, Steps: max(c.StepsPerEpoch, 1)}}))
 			}
 		}
-		name, err := checksum(e, "relaxation", func(in []*graph.Node) *graph.Node { return m.Relax(t, in[0], in[1:]) }, in...)
+		name, err := checksum(e, "relaxation", func(in []*graph.Node) *graph.Node { return m.Relax(t, in[0], in[1:]) }, []int{0}, in...)
 		if err != nil {
 			return nil, fmt.Errorf("method %s: relaxation of table %d: %w", m.Name, t, err)
 		}
@@ -261,19 +271,23 @@ func newFunctions(e *engine.Engine, c Config, m Method) (*functions, error) {
 		}
 	}
 	if m.Penalty != nil {
-		if f.penalty, err = checksum(e, "penalty", m.Penalty, alphas...); err != nil {
+		if f.penalty, err = checksum(e, "penalty", m.Penalty, []int{0}, alphas...); err != nil {
 			return nil, fmt.Errorf("method %s: penalty: %w", m.Name, err)
 		}
 	}
 	return f, run.Finalize(alphas...)
 }
 
-// checksum names a graph function by its results for inputs and by its gradient for the first of them.
-func checksum(e *engine.Engine, what string, f func([]*graph.Node) *graph.Node, in ...*tensors.Tensor) (string, error) {
+// checksum names a graph function by its results for inputs and by its gradients for those of some numbers.
+func checksum(e *engine.Engine, what string, f func([]*graph.Node) *graph.Node, wrt []int, in ...*tensors.Tensor) (string, error) {
 	out, err := e.Evaluate("", func(in []*graph.Node) []*graph.Node {
 		y := f(in)
 		weigh := graph.AddScalar(graph.Cos(graph.IotaFull(y.Graph(), y.Shape())), 0.5)
-		return []*graph.Node{y, graph.Gradient(graph.ReduceAllSum(graph.Mul(y, weigh)), in[0])[0]}
+		var of []*graph.Node
+		for _, i := range wrt {
+			of = append(of, in[i])
+		}
+		return append([]*graph.Node{y}, graph.Gradient(graph.ReduceAllSum(graph.Mul(y, weigh)), of...)...)
 	}, in...)
 	if err != nil {
 		return "", err

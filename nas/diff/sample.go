@@ -70,6 +70,15 @@ func (d Drawn) Tempered() *graph.Node {
 	return graph.Div(graph.Add(d.Parameters, d.Noise), d.Temperature)
 }
 
+// OneEach draws one operation of every edge, whatever else is drawn.
+func OneEach(_ int, perturbed [][][]float64) Choice {
+	ops, mask := Strongest(perturbed[0])
+	return Choice{Ops: ops, Masks: [][][]float64{mask}}
+}
+
+// Gate is a table's straight-through weights of what was drawn, one for each row (GDAS, 1910.04465, equation 7).
+func (d Drawn) Gate() *graph.Node { return graph.ReduceSum(graph.Mul(d.Hard(), d.Mask), -1) }
+
 // Strongest is the entry of each row that is largest, of equals the first, and its mask.
 func Strongest(rows [][]float64) (best []int, mask [][]float64) {
 	for _, row := range rows {
@@ -86,7 +95,7 @@ func Strongest(rows [][]float64) (best []int, mask [][]float64) {
 	return best, mask
 }
 
-// Temperature falls in a line over the epochs.
+// Temperature falls in a line over the epochs, or stays.
 type Temperature struct {
 	First float64 `json:"first"`
 	Last  float64 `json:"last"`
@@ -107,18 +116,34 @@ func (t Temperature) Validate() error {
 			return fmt.Errorf("config: temperature.%s: expected more than 0, got %g", f.name, f.value)
 		}
 	}
+	if t.Last > t.First {
+		return fmt.Errorf("config: temperature.last: expected at most temperature.first, %g, got %g", t.First, t.Last)
+	}
 	return nil
 }
 
 // ByEdges makes of profiles those of a search that draws: at gpu too the supernet runs by edges, for each network that is
-// drawn is another one.
-func ByEdges(profiles map[string]method.Profile) map[string]method.Profile {
-	p := profiles[profile.GPU]
-	p.Also = `{"granularity": "edge"}`
-	p.Note = strings.Replace(p.Note, oneProgram, ", by edges", 1)
-	profiles[profile.GPU] = p
+// drawn is another one. A search at quick takes so many seconds; how long the others take was not measured.
+func ByEdges(profiles map[string]method.Profile, quickSeconds float64) map[string]method.Profile {
+	for name, p := range profiles {
+		p.Seconds = 0
+		switch name {
+		case profile.Quick:
+			p.Seconds = quickSeconds
+		case profile.GPU:
+			p.Also = `{"granularity": "edge"}`
+			p.Note = strings.Replace(p.Note, oneProgram, ", by edges", 1)
+		}
+		profiles[name] = p
+	}
 	return profiles
 }
+
+// FewSteps are fewer steps at quick than other searches have, for one of ROME runs 14 networks, and FewStepsNote is the note.
+const (
+	FewSteps     = `{"steps_per_epoch": 10}`
+	FewStepsNote = "minutes: 5 cells, 8 channels, 16×16 pixels, 10 epochs of 10 steps, batch 16; because these steps are some hundredth of the paper's, rates are raised: weights 0.05 to 0.01, architecture 0.05 (Adam)"
+)
 
 // VariantByEdges is the same for a variant with notes of its own.
 func VariantByEdges(v method.Variant) method.Variant {
@@ -130,7 +155,8 @@ func VariantByEdges(v method.Variant) method.Variant {
 // oneProgram is what notes of profiles say of a supernet that is compiled as a whole.
 const oneProgram = ", compiled as one program"
 
-func (s *Sampler) check(c Config) error {
+// ValidateDrawing reports the first field that a search that draws networks cannot have.
+func (c Config) ValidateDrawing() error {
 	level, err := nn.ParseLevel(c.Granularity)
 	switch {
 	case err != nil:
@@ -141,10 +167,15 @@ func (s *Sampler) check(c Config) error {
 		return errors.New("config: second_order: expected false, for a search that draws networks has no second order")
 	case c.Curvature != nil || c.Landscape != nil:
 		return errors.New("config: curvature, landscape: expected none, for a search that draws networks has no one loss over its parameters")
-	case min(s.Draws[0], s.Draws[1]) < 1:
-		return fmt.Errorf("config: draws: expected at least 1 for the weights and for the architecture, got %d and %d", s.Draws[0], s.Draws[1])
 	}
 	return nil
+}
+
+func (s *Sampler) check(c Config) error {
+	if min(s.Draws[0], s.Draws[1]) < 1 {
+		return fmt.Errorf("config: draws: expected at least 1 for the weights and for the architecture, got %d and %d", s.Draws[0], s.Draws[1])
+	}
+	return c.ValidateDrawing()
 }
 
 // vectors is the number of vectors of a kind's gates.
@@ -187,23 +218,36 @@ func (f *functions) probes() [][][]float64 {
 }
 
 // probe is what a sampler draws for some parameters, in words.
-func (s *Sampler) probe(f *functions) string {
+func (s *Sampler) probe(f *functions) (string, error) {
 	type drawn struct {
 		Choice
 		Temperature float64
 	}
 	var out []drawn
 	for kind := range f.kinds() {
-		out = append(out, drawn{s.Choose(kind, of(f, kind, f.ragged(f.probes()))), s.Temperature(f.config, min(1, f.config.Epochs-1))})
+		c, err := f.choose(kind, f.probes())
+		if err != nil {
+			return "", err
+		}
+		out = append(out, drawn{c, s.Temperature(f.config, min(1, f.config.Epochs-1))})
 	}
-	text, _ := json.Marshal(out) // numbers that Choose made of finite ones
-	return string(text)
+	text, err := json.Marshal(out)
+	if err != nil || s.Noise == nil {
+		return string(text), err
+	}
+	own, err := json.Marshal(f.noise(Pass{Position: run.Position{Epochs: f.config.Epochs, Steps: 1}, Draws: 1}))
+	return string(text) + string(own), err
 }
 
 // name is a checksum of a kind's gates.
 func (s *Sampler) name(e *engine.Engine, f *functions, kind int) (string, error) {
 	values := f.probes()
-	masks := f.masks(kind, s.Choose(kind, of(f, kind, f.ragged(values))))
+	c, err := f.choose(kind, values)
+	if err != nil {
+		return "", err
+	}
+	masks := f.masks(kind, c)
+	var wrt []int
 	var in []*tensors.Tensor
 	for i, v := range of(f, kind, values) {
 		rows, columns := len(v), len(v[0])
@@ -211,14 +255,43 @@ func (s *Sampler) name(e *engine.Engine, f *functions, kind int) (string, error)
 			e.Tensor(slices.Concat(masks[i]...), rows, columns))
 	}
 	in = append(in, e.Scalar(1.5))
+	for i := 0; i+2 < len(in); i += 3 {
+		wrt = append(wrt, i)
+	}
 	name, err := checksum(e, "gates", func(in []*graph.Node) *graph.Node {
 		var list []Drawn
 		for i := 0; i+2 < len(in); i += 3 {
 			list = append(list, Drawn{in[i], in[i+1], in[i+2], in[len(in)-1]})
 		}
 		return graph.Concatenate(s.Gates(kind, list), 0)
-	}, in...)
+	}, wrt, in...)
 	return name, errors.Join(err, run.Finalize(in...))
+}
+
+// choose draws for a kind of cell, and holds what the method chose against the tables.
+func (f *functions) choose(kind int, perturbed [][][]float64) (Choice, error) {
+	c := f.method.Sample.Choose(kind, of(f, kind, f.ragged(perturbed)))
+	specs := of(f, kind, f.tables)
+	wrong := func(format string, args ...any) (Choice, error) {
+		return c, fmt.Errorf("method %s: draw for cells of kind %d: %s", f.method.Name, kind, fmt.Sprintf(format, args...))
+	}
+	if len(c.Ops) != len(specs[0].Rows) {
+		return wrong("expected an operation of %d edges, got %d", len(specs[0].Rows), len(c.Ops))
+	}
+	for edge, op := range c.Ops {
+		if op < -1 || op >= len(specs[0].Ops[edge]) {
+			return wrong("edge %d: expected an operation from 0 to %d, or -1, got %d", edge, len(specs[0].Ops[edge])-1, op)
+		}
+	}
+	if len(c.Masks) != len(specs) {
+		return wrong("expected %d masks, got %d", len(specs), len(c.Masks))
+	}
+	for i, mask := range c.Masks {
+		if err := specs[i].fits(mask); err != nil {
+			return wrong("mask %d: %s", i, err)
+		}
+	}
+	return c, nil
 }
 
 // masks fills a choice's masks up to the tables' shapes.
@@ -268,7 +341,9 @@ func (f *functions) operations(at space.EdgeAt) ([]nn.MixedOp, error) {
 	} else {
 		ops, err = nn.MixedOps(names, at.Channels, at.Stride)
 	}
-	f.made[at] = ops
+	if err == nil {
+		f.made[at] = ops
+	}
 	return ops, err
 }
 
@@ -346,6 +421,16 @@ type Draw struct {
 
 // draw is the network for parameters and noise of all tables, [rows][columns].
 func (f *functions) draw(values, noise [][][]float64) (d Draw, err error) {
+	for what, tables := range map[string][][][]float64{"parameters": values, "noise": noise} {
+		if len(tables) != len(f.tables) {
+			return d, fmt.Errorf("draw: %s: expected %d tables, got %d", what, len(f.tables), len(tables))
+		}
+		for t, rows := range tables {
+			if err := f.tables[t].full(rows); err != nil {
+				return d, fmt.Errorf("draw: %s of %s: %w", what, f.tables[t].Name, err)
+			}
+		}
+	}
 	perturbed := make([][][]float64, len(values))
 	for i, rows := range values {
 		for k, row := range rows {
@@ -358,7 +443,10 @@ func (f *functions) draw(values, noise [][][]float64) (d Draw, err error) {
 	}
 	masks := make([][][]float64, len(values))
 	for kind := range f.kinds() {
-		c := f.method.Sample.Choose(kind, of(f, kind, f.ragged(perturbed)))
+		c, err := f.choose(kind, perturbed)
+		if err != nil {
+			return d, err
+		}
 		for i, mask := range f.masks(kind, c) {
 			masks[kind+i*f.kinds()] = mask
 		}
@@ -380,6 +468,11 @@ func (d Draw) tensors(e *engine.Engine) (out []*tensors.Tensor) {
 // sampled sums the gradients of the networks that a half of a step draws. They run one after the other, so that the memory
 // does not grow with their number.
 func (t *task) sampled(b run.Batch, p Pass) (sum *engine.Gradients, err error) {
+	defer func() {
+		if err != nil && sum != nil {
+			err = errors.Join(err, sum.Finalize())
+		}
+	}()
 	values := make([][][]float64, len(t.alphas))
 	for i, v := range t.alphas {
 		flat, err := engine.Values(v.Value)
@@ -388,17 +481,18 @@ func (t *task) sampled(b run.Batch, p Pass) (sum *engine.Gradients, err error) {
 		}
 		values[i] = slices.Collect(slices.Chunk(flat, t.tables[i].columns()))
 	}
-	p.Draws = t.draws(p.Half)
-	for p.Draw = range p.Draws {
+	draws := t.draws(p.Half)
+	p.Draws = max(t.draws(0), t.draws(1))
+	for p.Draw = range draws {
 		g, err := t.one(b, p, values)
 		if err != nil {
-			return nil, err
+			return sum, err
 		}
 		if sum, err = t.model.Accumulate(sum, g); err != nil {
-			return nil, err
+			return sum, err
 		}
 	}
-	return sum, t.model.ScaleInputs(sum, 1/float64(p.Draws))
+	return sum, t.model.ScaleInputs(sum, 1/float64(draws))
 }
 
 // draws is the number of networks of a half of a step.

@@ -5,9 +5,11 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -17,6 +19,7 @@ import (
 	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/engine/enginetest"
 	"github.com/gonas/gonas/nas/gdas"
+	"github.com/gonas/gonas/nas/golden"
 	"github.com/gonas/gonas/nas/nn"
 	"github.com/gonas/gonas/nas/rome"
 	"github.com/gonas/gonas/nas/run"
@@ -45,14 +48,14 @@ func sampled() map[string]struct {
 		Config diff.Config
 		Method diff.Method
 	}
-	s0, s2, s4, grid := tiny(diff.DefaultConfig()), tiny(diff.DefaultConfig()), tiny(diff.DefaultConfig()), onGrid(diff.DefaultConfig())
-	s2.Space, s4.Space = "S3", "S4"
+	s0, s3, s4, grid := tiny(diff.DefaultConfig()), tiny(diff.DefaultConfig()), tiny(diff.DefaultConfig()), onGrid(diff.DefaultConfig())
+	s3.Space, s4.Space = "S3", "S4"
 	without := s0
 	without.Primitives = without.Primitives[1:]
 	return map[string]search{
 		"gdas": {s0, gdasOf(s0)}, "gdas, S4": {s4, gdasOf(s4)}, "gdas, NAS-Bench-201": {grid, gdasOf(grid)},
 		"rome": {without, romeOf(without, rome.Top2, 3, 2)}, "rome, S4": {s4, romeOf(s4, rome.Top2, 1, 2)},
-		"rome-v1": {without, romeOf(without, rome.Pairs, 2, 3)}, "rome-v1, S3": {s2, romeOf(s2, rome.Pairs, 1, 1)},
+		"rome-v1": {without, romeOf(without, rome.Pairs, 2, 3)}, "rome-v1, S3": {s3, romeOf(s3, rome.Pairs, 1, 1)},
 		"rome, all edges": {without, romeOf(without, rome.All, 2, 2)},
 	}
 }
@@ -79,8 +82,8 @@ func TestSampledSearchesResume(t *testing.T) {
 	}
 }
 
-// forced is noise that makes a pass draw operation k everywhere, none on the first edges of every node where that is an
-// operation, and one pair of inputs after the other.
+// forced is noise that makes a pass draw one operation everywhere, another for each number, and one pair of inputs after the
+// other.
 func forced(number int, ops [][]string, columns int, topology bool) [][]float64 {
 	out := make([][]float64, len(ops))
 	for row := range ops {
@@ -116,7 +119,7 @@ func compileOnce(t *testing.T, c diff.Config, m diff.Method, noneFirst bool) (pr
 			for to := 2; to < 6; to++ {
 				for from := range to {
 					noise[row] = make([]float64, columns)
-					k := 3
+					k := min(3, len(tables[table].Ops[row])-1)
 					if p.Step < 5 && from < to-p.Step || p.Step == to+3 {
 						k = 0
 					}
@@ -173,13 +176,15 @@ func TestDrawsCompileOnce(t *testing.T) {
 	plain := tiny(diff.DefaultConfig())
 	without := plain
 	without.Primitives = without.Primitives[1:]
-	grid := onGrid(diff.DefaultConfig())
+	grid, s3 := onGrid(diff.DefaultConfig()), plain
+	s3.Space = "S3"
 	for name, s := range map[string]struct {
 		config diff.Config
 		method diff.Method
 		none   bool
 	}{
-		"gdas": {plain, gdasOf(plain), true}, "gdas, NAS-Bench-201": {grid, gdasOf(grid), false},
+		"gdas, S3": {s3, gdasOf(s3), true},
+		"gdas":     {plain, gdasOf(plain), true}, "gdas, NAS-Bench-201": {grid, gdasOf(grid), false},
 		"rome": {without, romeOf(without, rome.Top2, 4, 4), false}, "rome-v1": {without, romeOf(without, rome.Pairs, 4, 4), false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -222,6 +227,78 @@ func TestMemoryDoesNotGrowWithDraws(t *testing.T) {
 	// Twice for vectors' zeros at the end.
 	weights := 2 * 4 * int64(nn.Params(root.Specs()))
 	require.Less(t, peak(14, false), two+weights, "14 different draws: at most a gradient of every weight more")
+}
+
+// Every network of every step is drawn by noise of its own, whatever the numbers of draws in the halves.
+func TestPassesDiffer(t *testing.T) {
+	for _, draws := range [][2]int{{1, 7}, {7, 1}, {7, 7}, {1, 1}} {
+		c := tiny(diff.DefaultConfig())
+		c.Epochs, c.StepsPerEpoch, c.Primitives = 2, 3, []string{nn.SkipConnect, nn.MaxPool3x3}
+		m := romeOf(c, rome.Top2, draws[0], draws[1])
+		seen := map[uint64]bool{}
+		m.Sample.Noise = func(p diff.Pass, table, rows, columns int) [][]float64 {
+			if table == 0 {
+				require.False(t, seen[p.Number()], "%v: %+v has the number of another pass", draws, p)
+				seen[p.Number()] = true
+			}
+			return diff.Gumbel(rand.New(rand.NewPCG(p.Number(), uint64(table))), rows, columns)
+		}
+		_, err := diff.NewObjective(newEngine(t), c, m)
+		require.NoError(t, err)
+		clear(seen)
+		_, err = diff.Search(t.Context(), environment(t, newEngine(t), c, run.Options{}), c, m)
+		require.NoError(t, err)
+		require.Len(t, seen, 6*(draws[0]+draws[1]))
+	}
+}
+
+// A node on all of whose edges GDAS draws none is zero: the operations behind it run on zeros, and nothing of it has a
+// gradient.
+func TestNodesWithoutEdges(t *testing.T) {
+	e := newEngine(t)
+	c := tiny(diff.DefaultConfig())
+	o, err := diff.NewObjective(e, c, gdasOf(c))
+	require.NoError(t, err)
+	root, err := o.Supernet()
+	require.NoError(t, err)
+	m, err := e.NewModel(root, nn.Edge)
+	require.NoError(t, err)
+	require.NoError(t, m.Load(nn.Initialise(root.Specs(), 1)))
+	values, noise := make([][][]float64, 2), make([][][]float64, 2)
+	for kind := range values {
+		for range cells.Edges {
+			values[kind] = append(values[kind], make([]float64, 8))
+			noise[kind] = append(noise[kind], []float64{9, 0, 0, 0, 0, 0, 0, 0}) // none
+		}
+	}
+	d, objective, in, err := o.Draw(values, noise, 1)
+	require.NoError(t, err)
+	images := golden.Input("images", []int{2, 8, 8, 3})
+	batch := []*tensors.Tensor{e.Tensor(images, 2, 8, 8, 3), tensors.FromFlatDataAndDimensions([]int32{1, 2}, 2)}
+	g, err := m.Path(objective).Gradient(nn.Mode{Train: true}, true, []int{2, 3}, append(batch, in...)...)
+	require.NoError(t, err)
+	for _, x := range g.Inputs {
+		v, err := engine.Values(x)
+		require.NoError(t, err)
+		for _, x := range v {
+			require.Zero(t, x, "parameters")
+		}
+	}
+	// The classifier sees zeros: its logits are its bias, the same for both images.
+	ones := e.Tensor(slices.Repeat([]float64{1}, cells.Edges), cells.Edges)
+	out, err := m.Path(d.Network).Run(nn.Mode{}, batch[0], ones, ones)
+	require.NoError(t, err)
+	logits, err := engine.Values(out[0])
+	require.NoError(t, err)
+	state, err := m.StateFloat64()
+	require.NoError(t, err)
+	require.InDeltaSlice(t, state["classifier.bias"], logits[:10], 1e-6)
+	require.Equal(t, logits[:10], logits[10:])
+	_, _, _, err = o.Draw(values[:1], noise, 1)
+	require.ErrorContains(t, err, "draw: parameters: expected 2 tables, got 1")
+	values[1][13] = values[1][13][:3]
+	_, _, _, err = o.Draw(values, noise, 1)
+	require.ErrorContains(t, err, "draw: parameters of reduce: row 13: expected 8 columns, got 3")
 }
 
 // What no draw of a step has stays as it is: weights, momentum and statistics.

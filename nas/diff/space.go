@@ -49,6 +49,32 @@ func (t TableSpec) columns() int {
 	return n
 }
 
+// fits reports where rows have not as many entries as the table's.
+func (t TableSpec) fits(rows [][]float64) error {
+	if len(rows) != len(t.Rows) {
+		return fmt.Errorf("expected %d rows, got %d", len(t.Rows), len(rows))
+	}
+	for i, row := range rows {
+		if len(row) != len(t.Ops[i]) {
+			return fmt.Errorf("row %d: expected %d entries, got %d", i, len(t.Ops[i]), len(row))
+		}
+	}
+	return nil
+}
+
+// full reports where rows are not the table's whole tensor.
+func (t TableSpec) full(rows [][]float64) error {
+	if len(rows) != len(t.Rows) {
+		return fmt.Errorf("expected %d rows, got %d", len(t.Rows), len(rows))
+	}
+	for i, row := range rows {
+		if len(row) != t.columns() {
+			return fmt.Errorf("row %d: expected %d columns, got %d", i, t.columns(), len(row))
+		}
+	}
+	return nil
+}
+
 // cut leaves out what stands behind a row's end.
 func (t TableSpec) cut(rows [][]float64) [][]float64 {
 	out := make([][]float64, len(rows))

@@ -1,6 +1,9 @@
 package diff
 
 import (
+	"errors"
+	"fmt"
+
 	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/run"
 )
@@ -15,13 +18,37 @@ func NewStepper(e *engine.Engine, c Config, m Method) (*Stepper, error) {
 		return nil, err
 	}
 	t, err := newTask(e, c, m)
-	return &Stepper{t}, err
+	if err != nil {
+		return nil, err
+	}
+	return &Stepper{t}, nil
 }
 
 // Step moves the architecture on batches[1], then the weights on batches[0]; its values are the losses, of a search that
 // draws their means over the draws.
 func (s *Stepper) Step(p run.Position, batches []run.Batch) (run.Values, error) {
+	if len(batches) != 2 {
+		return nil, fmt.Errorf("step: expected the batches of weights and architecture, got %d", len(batches))
+	}
 	return s.task.Step(p, batches)
+}
+
+// ParameterGradients are those of the architecture's half of a step on a batch, for each table [rows·columns], of a search
+// that draws their means over the draws; nothing moves but batch norm's statistics.
+func (s *Stepper) ParameterGradients(p run.Position, b run.Batch) (out [][]float64, err error) {
+	g, err := s.task.gradient(b, Pass{Position: p, Half: 1})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, g.Finalize()) }()
+	for _, t := range g.Inputs {
+		v, err := engine.Values(t)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, nil
 }
 
 // Model is the supernet, Parameters are the architecture's, a variable for each table.

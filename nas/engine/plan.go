@@ -262,17 +262,21 @@ func (p *plan) scheduleBackward(weights bool, needs []bool) {
 			continue
 		}
 		var cotangents []int
+		o, ok := c.block.module.(nn.Optional)
+		optional := ok && p.drawn && o.MayBeUnread() && p.slots[c.out[0]].Rank() == 0
 		for i, s := range c.out {
 			if len(parts[s]) > 0 {
 				of.cotangents[i] = true
 				cotangents = append(cotangents, p.sum(parts[s]))
+			} else if optional {
+				cotangents = append(cotangents, p.zeroSlot())
 			}
 		}
-		if len(cotangents) == 0 {
+		if !slices.Contains(of.cotangents, true) {
 			continue
 		}
-		if o, ok := c.block.module.(nn.Optional); ok && p.drawn && o.MayBeUnread() && p.slots[c.out[0]].Rank() == 0 {
-			cotangents = p.allCotangents(&of, c, parts)
+		if optional {
+			of.cotangents = slices.Repeat([]bool{true}, len(c.out))
 		}
 		if l, ok := c.block.module.(nn.Linear); ok && l.PassesGradient() {
 			for i, s := range c.in {
@@ -316,20 +320,12 @@ func (p *plan) scheduleBackward(weights bool, needs []bool) {
 	}
 }
 
-// allCotangents are those of all outputs of a call, which are scalars: 0 for one that nobody reads.
-func (p *plan) allCotangents(of *gradientOf, c call, parts map[int][]int) []int {
+// zeroSlot is the slot of the gradient of a scalar that nobody reads.
+func (p *plan) zeroSlot() int {
 	if p.zero < 0 {
 		p.zero = p.slot(shapes.Make(p.model.engine.dtype))
 	}
-	out := make([]int, len(c.out))
-	for i, s := range c.out {
-		out[i] = p.zero
-		if len(parts[s]) > 0 {
-			out[i] = p.sum(parts[s])
-		}
-		of.cotangents[i] = true
-	}
-	return out
+	return p.zero
 }
 
 // sum returns the slot of the parts' sum, in their order.

@@ -9,6 +9,7 @@ import (
 	"github.com/gonas/gonas/nas/diff"
 	"github.com/gonas/gonas/nas/method"
 	"github.com/gonas/gonas/nas/nn"
+	"github.com/gonas/gonas/nas/profile"
 	"github.com/gonas/gonas/nas/space"
 )
 
@@ -35,7 +36,20 @@ func (c Config) Validate() error {
 	if err := c.Config.Validate(); err != nil {
 		return err
 	}
+	if err := c.ValidateDrawing(); err != nil {
+		return err
+	}
 	return c.Temperature.Validate()
+}
+
+// reduced are the searches in S1 to S4, with as many steps at quick as ROME, to compare with.
+func reduced() []method.Variant {
+	list := diff.ReducedSpaces("GDAS")
+	for i := range list {
+		list[i].At = map[string]string{profile.Quick: diff.FewSteps}
+		list[i].Notes = map[string]string{profile.Quick: diff.FewStepsNote}
+	}
+	return list
 }
 
 // Method is GDAS for the registry.
@@ -44,8 +58,8 @@ func Method() method.Method {
 		Name: Name, Title: "GDAS", Paper: method.Paper{ArXiv: "1910.04465", Title: "Searching for A Robust Neural Architecture in Four GPU Hours"},
 		Spaces: diff.Spaces(), Data: datasets.CIFAR10Name,
 		New:      method.From(DefaultConfig),
-		Profiles: diff.ByEdges(diff.Profiles("", "")),
-		Variants: append(diff.ReducedSpaces("GDAS"), diff.VariantByEdges(diff.OnNASBench201("GDAS", ""))),
+		Profiles: diff.ByEdges(diff.Profiles("", ""), 10),
+		Variants: append(reduced(), diff.VariantByEdges(diff.OnNASBench201("GDAS", ""))),
 		Run:      diff.Run(Search),
 	}
 }
@@ -56,30 +70,20 @@ func Method() method.Method {
 func Search(c *Config) diff.Method {
 	m := diff.DARTS()
 	m.Name = Name
-	m.Sample = &diff.Sampler{Draws: [2]int{1, 1}, Temperature: c.Temperature.At, Choose: Choose, Gates: Gates}
+	m.Sample = &diff.Sampler{Draws: [2]int{1, 1}, Temperature: c.Temperature.At, Choose: diff.OneEach, Gates: Gates}
 	if c.Space == space.NASBench201Name {
 		m.Sample.Vectors, m.Sample.Gates, m.Sample.Ops = 2, GridGates, GridOps
 	}
 	return m
 }
 
-// Choose draws one operation of every edge.
-func Choose(_ int, perturbed [][][]float64) diff.Choice {
-	ops, mask := diff.Strongest(perturbed[0])
-	return diff.Choice{Ops: ops, Masks: [][][]float64{mask}}
-}
-
 // Gates are the straight-through weights of the drawn operations [edges] (equation 7).
-func Gates(_ int, tables []diff.Drawn) []*graph.Node {
-	t := tables[0]
-	return []*graph.Node{graph.ReduceSum(graph.Mul(t.Hard(), t.Mask), -1)}
-}
+func Gates(_ int, tables []diff.Drawn) []*graph.Node { return []*graph.Node{tables[0].Gate()} }
 
 // GridGates are [Gates] and the sums of the weights of what was not drawn, [edges].
 func GridGates(_ int, tables []diff.Drawn) []*graph.Node {
 	t := tables[0]
-	hard := t.Hard()
-	return []*graph.Node{graph.ReduceSum(graph.Mul(hard, t.Mask), -1), graph.ReduceSum(graph.Mul(hard, graph.OneMinus(t.Mask)), -1)}
+	return []*graph.Node{t.Gate(), graph.ReduceSum(graph.Mul(t.Hard(), graph.OneMinus(t.Mask)), -1)}
 }
 
 // GridOps are the operations of an edge of NAS-Bench-201 with a scalar added to their outputs: inputs x [batch, height,

@@ -148,7 +148,7 @@ func drawTable(e *engine.Engine, values, noise [][]float64) drawn {
 			sum[i] = append(sum[i], v+noise[i][k])
 		}
 	}
-	c := Choose(0, [][][]float64{sum})
+	c := diff.OneEach(0, [][][]float64{sum})
 	rows, columns := len(values), len(values[0])
 	d := drawn{Choice: c}
 	for _, table := range [][][]float64{values, noise, c.Masks[0]} {

@@ -92,8 +92,8 @@ type Linear interface {
 	PassesGradient() bool
 }
 
-// Optional marks leaves of whose outputs one network of a supernet reads some and the next others. To the engine a scalar
-// that nobody reads has the gradient 0, so that one program serves them all.
+// Optional marks leaves whose outputs need not all be read. To the engine a scalar output that a path does not read has the
+// gradient 0, so that one program serves all paths.
 type Optional interface {
 	// MayBeUnread is true for rows.
 	MayBeUnread() bool

@@ -4,8 +4,11 @@ package rome
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/gomlx/gomlx/core/graph"
 
 	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/nas/diff"
@@ -47,8 +50,8 @@ type Draws struct {
 }
 
 // DefaultConfig is the search of ROME-V2 (2011.11233, section 4.1) on CIFAR-10: 50 epochs, K = 7, SGD from 0.05, Adam 3e-4,
-// operations without none. In no source are batch, weight decay and the rate's end, here DARTS's, and the temperature, here
-// that of GDAS's code, 10 to 0.1 in a line.
+// operations without none. In no source are batch, weight decay, the rate's end and the clipping of the sum of K gradients,
+// here DARTS's, and the temperature, here that of GDAS's code, 10 to 0.1 in a line.
 func DefaultConfig() Config {
 	c := Config{Config: diff.DefaultConfig(), Topology: Top2, Draws: Draws{7, 7}, Temperature: diff.Temperature{First: 10, Last: 0.1}}
 	c.Weights.LearningRate, c.Primitives = 0.05, slices.Clone(space.FairDARTSPrimitives)
@@ -73,6 +76,9 @@ func (c Config) Validate() error {
 	case c.Draws.Architecture < 1:
 		return fmt.Errorf("config: draws.architecture: expected at least 1, got %d", c.Draws.Architecture)
 	}
+	if err := c.ValidateDrawing(); err != nil {
+		return err
+	}
 	return c.Temperature.Validate()
 }
 
@@ -82,18 +88,27 @@ func ablation(label, title, topology string, architecture, weights int) method.V
 		Set: fmt.Sprintf(`{"topology": %q, "draws": {"weights": %d, "architecture": %d}}`, topology, weights, architecture)}
 }
 
-// of is a variant of Table 5, where the product of K and epochs is about 350; reduced profiles have as many epochs for all K.
+// reducedEpochs are those of the reduced profiles.
+var reducedEpochs = map[string]int{profile.Smoke: 3, profile.Quick: 10, profile.GPU: 10, profile.Day: 20}
+
+// of is a variant of Table 5, where the product of K and epochs is about 350; it stays in the reduced profiles too.
 func of(k, epochs int) method.Variant {
 	v := ablation(fmt.Sprintf("k%d", k), fmt.Sprintf("K = %d", k), Top2, k, k)
-	v.At = map[string]string{profile.Paper: fmt.Sprintf(`{"epochs": %d}`, epochs)}
+	v.At, v.Notes = map[string]string{profile.Paper: fmt.Sprintf(`{"epochs": %d}`, epochs)}, map[string]string{}
+	of := profiles()
+	for name, n := range reducedEpochs {
+		own := n * 7 / k
+		v.At[name] = fmt.Sprintf(`{"epochs": %d}`, own)
+		v.Notes[name] = regexp.MustCompile(`\d+ epochs`).ReplaceAllString(of[name].Note, fmt.Sprintf("%d epochs", own))
+	}
 	return v
 }
 
 // profiles are those of a search over cells; quick has fewer steps, for each runs 14 networks.
 func profiles() map[string]method.Profile {
-	p := diff.ByEdges(diff.Profiles(`{"steps_per_epoch": 10}`, ""))
+	p := diff.ByEdges(diff.Profiles(diff.FewSteps, ""), 25)
 	quick := p[profile.Quick]
-	quick.Note = "minutes: 5 cells, 8 channels, 16×16 pixels, 10 epochs of 10 steps, batch 16; because 100 steps are some hundredth of the paper's, rates are raised: weights 0.05 to 0.01, architecture 0.05 (Adam)"
+	quick.Note = diff.FewStepsNote
 	p[profile.Quick] = quick
 	return p
 }
@@ -125,9 +140,11 @@ func Search(c *Config) diff.Method {
 	m := diff.DARTS()
 	m.Name = Name
 	t := topology{kind: c.Topology}
-	m.Sample = &diff.Sampler{Draws: [2]int{c.Draws.Weights, c.Draws.Architecture}, Temperature: c.Temperature.At, Choose: t.choose, Gates: t.gates}
+	m.Sample = &diff.Sampler{Draws: [2]int{c.Draws.Weights, c.Draws.Architecture}, Temperature: c.Temperature.At, Choose: diff.OneEach,
+		Gates: func(_ int, tables []diff.Drawn) []*graph.Node { return []*graph.Node{tables[0].Gate()} }}
 	if c.Topology != All {
 		m.Also, m.Relax, m.Derive = t.tables, t.relax, t.derive
+		m.Sample.Choose, m.Sample.Gates = t.choose, t.gates
 	}
 	return m
 }

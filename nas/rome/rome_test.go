@@ -89,7 +89,9 @@ func TestDraws(t *testing.T) {
 			assert.InDelta(t, 2000/of, float64(n), 5*math.Sqrt(2000/of), pair)
 		}
 	}
-	c := topology{All}.choose(0, [][][]float64{diff.Gumbel(rand.New(rand.NewPCG(5, 6)), cells.Edges, 3)})
+	own := DefaultConfig()
+	own.Topology = All
+	c := Search(&own).Sample.Choose(0, [][][]float64{diff.Gumbel(rand.New(rand.NewPCG(5, 6)), cells.Edges, 3)})
 	assert.Len(t, c.Masks, 1)
 	assert.NotContains(t, c.Ops, -1, "all edges are active")
 }
@@ -273,6 +275,8 @@ func TestConfigurations(t *testing.T) {
 		"config: draws.architecture":  func(c *Config) { c.Draws.Architecture = -1 },
 		"config: temperature.first":   func(c *Config) { c.Temperature.First = 0 },
 		"config: temperature.last":    func(c *Config) { c.Temperature.Last = math.NaN() },
+		"at most temperature.first":   func(c *Config) { c.Temperature.Last = 11 },
+		"config: granularity":         func(c *Config) { c.Granularity = "network" },
 		`config: space "nasbench201"`: func(c *Config) { c.Space = space.NASBench201Name },
 		"config: epochs":              func(c *Config) { c.Epochs = 0 },
 	} {

@@ -94,11 +94,7 @@ func (t topology) takes() []float64 {
 
 // choose draws the inputs of every node, and an operation of each of their edges.
 func (t topology) choose(_ int, perturbed [][][]float64) diff.Choice {
-	ops, mask := diff.Strongest(perturbed[0])
-	c := diff.Choice{Ops: ops, Masks: [][][]float64{mask}}
-	if t.kind == All {
-		return c
-	}
+	c := diff.OneEach(0, perturbed)
 	active := make([]bool, cells.Edges)
 	drawn := make([][]float64, arch.Nodes)
 	for node, row := range perturbed[1] {
@@ -127,25 +123,20 @@ func (t topology) strongest(row []float64) []int {
 	return Largest(row, 2)
 }
 
-// Largest are the numbers of the n largest of a row, larger first, of equals the lower first.
+// Largest are the numbers of the n largest of a row, or of all if it has fewer, larger first, of equals the lower first.
 func Largest(row []float64, n int) []int {
 	order := make([]int, len(row))
 	for i := range order {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(row[b], row[a]) })
-	return order[:n]
+	return order[:min(n, len(row))]
 }
 
 // gates are the products of each edge's straight-through weights, of its operation and of the edge [14]: A_ij and B_ij in the
 // paper. What was not drawn gets no gradient of its own, for it did not run.
 func (t topology) gates(_ int, tables []diff.Drawn) []*graph.Node {
-	a := tables[0]
-	gate := graph.ReduceSum(graph.Mul(a.Hard(), a.Mask), -1)
-	if t.kind == All {
-		return []*graph.Node{gate}
-	}
-	b := tables[1]
+	gate, b := tables[0].Gate(), tables[1]
 	hard := graph.Reshape(diff.StraightThrough(b.Mask, t.softmax(b.Tempered())), -1, 1)
 	takes := graph.ConvertDType(graph.Const(hard.Graph(), tensors.FromFlatDataAndDimensions(t.takes(), arch.Nodes*t.width(), cells.Edges)), hard.DType())
 	edges := graph.ReduceSum(graph.Mul(graph.BroadcastToDims(hard, takes.Shape().Dimensions...), takes), 0)

@@ -1,13 +1,13 @@
 package checks
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"strconv"
 
-	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/combin"
@@ -17,7 +17,10 @@ import (
 	"github.com/gonas/gonas/nas/diff"
 	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/gdas"
+	"github.com/gonas/gonas/nas/golden"
+	"github.com/gonas/gonas/nas/nn"
 	"github.com/gonas/gonas/nas/rome"
+	"github.com/gonas/gonas/nas/run"
 	"github.com/gonas/gonas/nas/space"
 	"github.com/gonas/gonas/nas/space/cells"
 	"github.com/gonas/gonas/repro/verdict"
@@ -131,11 +134,50 @@ func romeEdges() []verdict.Check {
 		}
 		least, most = min(least, len(cell.Edges)), max(most, len(cell.Edges))
 	}
+	out = append(out, romeDraws()...)
 	return append(out,
 		verdict.Check{Name: "choices of pairs", Got: float64(choices), Want: "180"},
 		verdict.Check{Name: "nodes without the two inputs chosen, over all choices", Got: float64(wrong), Want: "0"},
 		verdict.Check{Name: "fewest active edges", Got: float64(least), Want: "8"},
 		verdict.Check{Name: "most active edges", Got: float64(most), Want: "8"})
+}
+
+// romeDraws draws networks as both versions of the search do, and counts their edges.
+func romeDraws() []verdict.Check {
+	const draws = 1000
+	var out []verdict.Check
+	for _, version := range []struct{ name, topology string }{{"V1", rome.Pairs}, {"V2", rome.Top2}} {
+		c := rome.DefaultConfig()
+		c.Topology = version.topology
+		m := rome.Search(&c)
+		tables, _ := m.Also(nil) // the same for every space
+		r := rand.New(rand.NewPCG(1, 4))
+		wrong, least, most := 0, cells.Edges, 0
+		for range draws {
+			beta := make([][]float64, arch.Nodes)
+			for node, options := range tables[0].Ops {
+				beta[node] = diff.Gumbel(r, 1, len(options))[0]
+			}
+			ops := m.Sample.Choose(0, [][][]float64{diff.Gumbel(r, cells.Edges, len(c.Primitives)), beta}).Ops
+			active := 0
+			for node := 2; node < 2+arch.Nodes; node++ {
+				into := 0
+				for from := range node {
+					if ops[cells.EdgeIndex(from, node)] >= 0 {
+						into++
+					}
+				}
+				if active += into; into != 2 {
+					wrong++
+				}
+			}
+			least, most = min(least, active), max(most, active)
+		}
+		out = append(out, verdict.Check{Name: fmt.Sprintf("%s: nodes without two inputs in %d draws", version.name, draws), Got: float64(wrong), Want: "0"},
+			verdict.Check{Name: version.name + ": fewest active edges", Got: float64(least), Want: "8"},
+			verdict.Check{Name: version.name + ": most active edges", Got: float64(most), Want: "8"})
+	}
+	return out
 }
 
 // romeTop2 draws two of four edges by the search's own noise, beside the closed form.
@@ -163,96 +205,55 @@ func romeTop2() []verdict.Check {
 	return append(out, verdict.Check{Name: "sum of the closed form", Got: sum, Want: "2"})
 }
 
-// romeKMean is the variance of the mean of K gradients of α over that of one, times K, of a loss that is linear in the gates:
-// a network whose operations put out constants.
+// romeKMean is the variance of the search's own mean of K gradients of α and β, over that of one, times K, on a small frozen
+// supernet and one batch.
 func romeKMean() ([]verdict.Check, error) {
 	e, err := exactEngine()
 	if err != nil {
 		return nil, err
 	}
-	const draws, ops, temperature = 2000, 3, 1.0
-	c := rome.DefaultConfig()
-	sampler := rome.Search(&c).Sample
-	r := rand.New(rand.NewPCG(7, 7))
-	alpha, cost := diff.Gumbel(r, cells.Edges, ops), diff.Gumbel(r, cells.Edges, ops)
-	beta := diff.Gumbel(r, arch.Nodes, arch.Nodes+1)
-	flat := func(rows [][]float64) *tensors.Tensor {
-		return e.Tensor(slices.Concat(rows...), len(rows), len(rows[0]))
-	}
-	fixed := []*tensors.Tensor{flat(alpha), flat(beta), e.Scalar(temperature)}
-	one := func() ([]float64, error) {
-		noises := [][][]float64{diff.Gumbel(r, cells.Edges, ops), diff.Gumbel(r, arch.Nodes, arch.Nodes+1)}
-		perturbed := [][][]float64{sumRows(alpha, noises[0]), sumRows(beta, noises[1])}
-		for node := range perturbed[1] {
-			perturbed[1][node] = perturbed[1][node][:node+2]
-		}
-		choice := sampler.Choose(0, perturbed)
-		for node, mask := range choice.Masks[1] {
-			choice.Masks[1][node] = append(mask, make([]float64, arch.Nodes+1-len(mask))...)
-		}
-		constants := make([]float64, cells.Edges)
-		for edge, op := range choice.Ops {
-			if op >= 0 {
-				constants[edge] = cost[edge][op]
-			}
-		}
-		in := append(slices.Clone(fixed), flat(noises[0]), flat(noises[1]), flat(choice.Masks[0]), flat(choice.Masks[1]), e.Tensor(constants, cells.Edges))
-		out, err := e.Evaluate("rome_k_mean", func(in []*graph.Node) []*graph.Node {
-			gates := sampler.Gates(0, []diff.Drawn{{Parameters: in[0], Noise: in[3], Mask: in[5], Temperature: in[2]}, {Parameters: in[1], Noise: in[4], Mask: in[6], Temperature: in[2]}})
-			return graph.Gradient(graph.ReduceAllSum(graph.Mul(gates[0], in[7])), in[0])
-		}, in...)
-		if err != nil {
-			return nil, err
-		}
-		return engine.Values(out[0])
-	}
-	// variance is that of the mean of k gradients, summed over all parameters.
-	variance := func(k int) (float64, error) {
-		total := make([][]float64, cells.Edges*ops)
-		for range draws {
-			mean := make([]float64, len(total))
-			for range k {
-				g, err := one()
-				if err != nil {
-					return 0, err
-				}
-				for i, v := range g {
-					mean[i] += v / float64(k)
-				}
-			}
-			for i, v := range mean {
-				total[i] = append(total[i], v)
-			}
-		}
-		sum := 0.0
-		for _, v := range total {
-			sum += stat.Variance(v, nil)
-		}
-		return sum, nil
-	}
-	single, err := variance(1)
+	e = engine.New(e.Backend())
+	single, err := romeVariance(e, 1)
 	if err != nil {
 		return nil, err
 	}
-	var out []verdict.Check
-	for _, k := range []int{4, 7} {
-		of, err := variance(k)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, verdict.Check{Name: fmt.Sprintf("variance of the mean of %d gradients, times %d, over that of one", k, k), Got: of * float64(k) / single, Want: "1"})
-	}
-	return out, nil
+	of, err := romeVariance(e, romeK)
+	return []verdict.Check{{Name: fmt.Sprintf("variance of the mean of %d gradients, times %d, over that of one", romeK, romeK), Got: romeK * of / single, Want: "1"}}, err
 }
 
-func sumRows(a, b [][]float64) [][]float64 {
-	out := make([][]float64, len(a))
-	for i := range a {
-		for k := range a[i] {
-			out[i] = append(out[i], a[i][k]+b[i][k])
+// romeK are the draws of [romeKMean], romeMeans the means of each kind.
+const romeK, romeMeans = 4, 200
+
+// romeVariance is the variance of the mean of k gradients, summed over all parameters.
+func romeVariance(e *engine.Engine, k int) (sum float64, err error) {
+	c := rome.DefaultConfig()
+	c.Size.Cells, c.Size.Channels, c.Image, c.Batch = 1, 4, 8, 4
+	c.Epochs, c.StepsPerEpoch, c.Temperature.First = 1, romeMeans, 1
+	c.Primitives, c.Draws = []string{nn.SkipConnect, nn.MaxPool3x3, nn.DilConv3x3}, rome.Draws{Weights: 1, Architecture: k}
+	s, err := diff.NewStepper(e, c.Config, rome.Search(&c))
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	dims := []int{c.Batch, c.Image, c.Image, c.Size.InputChannels}
+	batch := run.Batch{X: e.Tensor(golden.Input("images", dims), dims...), Y: tensors.FromFlatDataAndDimensions([]int32{3, 7, 1, 0}, c.Batch)}
+	defer func() { err = errors.Join(err, run.Finalize(batch.X, batch.Y)) }()
+	seen := map[[2]int][]float64{}
+	for step := range romeMeans {
+		tables, err := s.ParameterGradients(run.Position{Step: step, Epochs: 1, Steps: romeMeans}, batch)
+		if err != nil {
+			return 0, err
+		}
+		for t, list := range tables {
+			for i, g := range list {
+				seen[[2]int{t, i}] = append(seen[[2]int{t, i}], g)
+			}
 		}
 	}
-	return out
+	for _, list := range seen {
+		sum += stat.Variance(list, nil)
+	}
+	return sum, nil
 }
 
 // romeMemoryOrder counts what a step on the published supernet keeps for its backward pass, in the three searches.

@@ -11,18 +11,19 @@ import (
 	"github.com/gonas/gonas/nas/run"
 )
 
-// knownEigenvalue is the relative residual up to which an eigenvalue counts as known.
+// knownEigenvalue is how far, as a share of it, an eigenvalue that counts as known may be from where it was found.
 const knownEigenvalue = 0.1
 
 // eigenvalues are the largest ones after each epoch.
 func eigenvalues(r run.Result) ([]float64, string) {
-	values, residuals := r.Log.Column(diff.Eigenvalue), r.Log.Column(diff.EigenvalueResidual)
-	if len(values) == 0 || len(residuals) == 0 {
+	values, lowest, residuals := r.Log.Column(diff.Eigenvalue), r.Log.Column(diff.EigenvalueLowest), r.Log.Column(diff.EigenvalueResidual)
+	if len(values) == 0 || len(residuals) == 0 || len(lowest) == 0 {
 		return nil, "its log has no eigenvalues"
 	}
-	for i, v := range residuals {
-		if v > knownEigenvalue {
-			return nil, fmt.Sprintf("its eigenvalue after epoch %d has the relative residual %.2g, more than %g", i+1, v, knownEigenvalue)
+	for i, v := range values {
+		// The residual is a share of the larger end of the spectrum.
+		if off := residuals[i] * math.Max(math.Abs(v), math.Abs(lowest[i])); off > knownEigenvalue*math.Abs(v) {
+			return nil, fmt.Sprintf("its eigenvalue after epoch %d, %.2g, is known to %.2g, more than a tenth of it", i+1, v, off)
 		}
 	}
 	return values, ""

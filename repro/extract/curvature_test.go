@@ -10,10 +10,11 @@ import (
 )
 
 func TestCurvatureQuantities(t *testing.T) {
-	log := func(residual float64, values ...float64) (r run.Result) {
-		r.Log.Columns = []string{diff.Eigenvalue, diff.EigenvalueResidual}
+	// The lowest eigenvalue is as many times as far from 0.
+	log := func(residual, times float64, values ...float64) (r run.Result) {
+		r.Log.Columns = []string{diff.Eigenvalue, diff.EigenvalueLowest, diff.EigenvalueResidual}
 		for _, v := range values {
-			r.Log.Rows = append(r.Log.Rows, []float64{v, residual})
+			r.Log.Rows = append(r.Log.Rows, []float64{v, -times * v, residual})
 		}
 		return r
 	}
@@ -26,11 +27,12 @@ func TestCurvatureQuantities(t *testing.T) {
 		want     float64
 		lacks    string
 	}{
-		{"eigenvalue_last", log(0.01, 1, 2, 4), 4, ""},
-		{"eigenvalue_rise", log(0.01, 1, 2, 4), 3, ""},
-		{"eigenvalue_rise", log(0.1, 1, 2, 4, 6), 3.5, ""},
-		{"eigenvalue_rise", log(0.01, 1), 0, "it has one epoch"},
-		{"eigenvalue_last", log(0.2, 1, 2), 0, "its eigenvalue after epoch 1 has the relative residual 0.2, more than 0.1"},
+		{"eigenvalue_last", log(0.01, 0.5, 1, 2, 4), 4, ""},
+		{"eigenvalue_rise", log(0.01, 0.5, 1, 2, 4), 3, ""},
+		{"eigenvalue_rise", log(0.1, 0.5, 1, 2, 4, 6), 3.5, ""},
+		{"eigenvalue_rise", log(0.01, 0.5, 1), 0, "it has one epoch"},
+		{"eigenvalue_last", log(0.2, 0.5, 1, 2), 0, "its eigenvalue after epoch 1, 1, is known to 0.2, more than a tenth of it"},
+		{"eigenvalue_last", log(0.02, 10, 1, 2), 0, "its eigenvalue after epoch 1, 1, is known to 0.2, more than a tenth of it"},
 		{"eigenvalue_last", run.Result{}, 0, "its log has no eigenvalues"},
 		{"landscape_drop_percent", ridge, 100 * (0.5 - 1.0/3), ""},
 		{"landscape_roughness", ridge, 1, ""}, // second derivatives 2 and 0
