@@ -46,6 +46,8 @@ const (
 	NamingTimm = "timm"
 	// NamingTorchvision is torchvision's MobileNetV2.
 	NamingTorchvision = "torchvision"
+	// NamingMixPath is that of MixPath's space S1.
+	NamingMixPath = "mixpath"
 	// NamingPlain is ours, for networks whose official code has other names or none.
 	NamingPlain = "plain"
 )
@@ -78,6 +80,9 @@ type Conv struct {
 const (
 	// OpBottleneck is an inverted bottleneck: 1×1 to Hidden, depthwise Kernel×Kernel, 1×1 to Out (1801.04381).
 	OpBottleneck = "inverted_bottleneck"
+	// OpMultiPath is an inverted bottleneck with a depthwise convolution for each of Kernels at once, whose results are
+	// added up before the 1×1 to Out (2001.05887).
+	OpMultiPath = "multi_path"
 	// OpSeparable is depthwise Kernel×Kernel, then 1×1 to Out without activation.
 	OpSeparable = "depthwise_separable"
 	// OpIdentity passes its input on.
@@ -97,7 +102,9 @@ type Block struct {
 	Hidden int    `json:"hidden,omitempty"`
 	Out    int    `json:"out"`
 	Kernel int    `json:"kernel,omitempty"`
-	Stride int    `json:"stride"`
+	// Kernels are those of the paths of a multi-path block, rising.
+	Kernels []int `json:"kernels,omitempty"`
+	Stride  int   `json:"stride"`
 	// Activation by the names of nn.Activation.
 	Activation string         `json:"activation,omitempty"`
 	Squeeze    *SqueezeExcite `json:"se,omitempty"`
@@ -195,7 +202,7 @@ func (c CellNetwork) validate() error {
 }
 
 func (c Chain) validate() error {
-	if namings := []string{NamingMobile, NamingTimm, NamingTorchvision, NamingPlain}; !slices.Contains(namings, c.Naming) {
+	if namings := []string{NamingMobile, NamingTimm, NamingTorchvision, NamingMixPath, NamingPlain}; !slices.Contains(namings, c.Naming) {
 		return fmt.Errorf("chain: naming: expected one of %v, got %q", namings, c.Naming)
 	}
 	if c.Stem.Out < 1 || c.Stem.Kernel < 1 || c.Stem.Stride < 1 {
@@ -215,7 +222,7 @@ func (c Chain) validate() error {
 }
 
 func (b Block) validate(before int) error {
-	if ops := []string{OpBottleneck, OpSeparable, OpIdentity, OpProjection, OpTemporal}; !slices.Contains(ops, b.Op) {
+	if ops := []string{OpBottleneck, OpMultiPath, OpSeparable, OpIdentity, OpProjection, OpTemporal}; !slices.Contains(ops, b.Op) {
 		return fmt.Errorf("op: expected one of %v, got %q", ops, b.Op)
 	}
 	if b.In != before {
@@ -228,14 +235,37 @@ func (b Block) validate(before int) error {
 	if (b.Residual || b.Op == OpIdentity) && !same {
 		return fmt.Errorf("a residual or identity needs stride 1 and equal channels, got stride %d and %d to %d", b.Stride, b.In, b.Out)
 	}
-	if b.Op != OpIdentity && b.Op != OpProjection && (b.Kernel < 1 || b.Kernel%2 == 0) {
-		return fmt.Errorf("kernel: expected an odd number, got %d", b.Kernel)
+	if err := b.validateKernels(); err != nil {
+		return err
 	}
-	if b.Op == OpBottleneck && b.Hidden < 1 {
+	if (b.Op == OpBottleneck || b.Op == OpMultiPath) && b.Hidden < 1 {
 		return fmt.Errorf("hidden: expected at least 1, got %d", b.Hidden)
 	}
 	if b.Squeeze != nil && (b.Op != OpBottleneck || b.Squeeze.Reduced < 1) {
 		return fmt.Errorf("se: expected an inverted bottleneck and at least 1 reduced channel, got %s and %d", b.Op, b.Squeeze.Reduced)
+	}
+	return nil
+}
+
+func (b Block) validateKernels() error {
+	if b.Op != OpMultiPath {
+		if b.Kernels != nil {
+			return fmt.Errorf("kernels: expected none in the operation %s, got %v", b.Op, b.Kernels)
+		}
+		if b.Op != OpIdentity && b.Op != OpProjection && (b.Kernel < 1 || b.Kernel%2 == 0) {
+			return fmt.Errorf("kernel: expected an odd number, got %d", b.Kernel)
+		}
+		return nil
+	}
+	before := 0
+	for _, k := range b.Kernels {
+		if k <= before || k%2 == 0 {
+			return fmt.Errorf("kernels: expected odd numbers that rise, got %v", b.Kernels)
+		}
+		before = k
+	}
+	if len(b.Kernels) == 0 || b.Kernel != 0 {
+		return fmt.Errorf("kernels: expected at least one, and no single kernel beside them, got %v and %d", b.Kernels, b.Kernel)
 	}
 	return nil
 }

@@ -45,6 +45,15 @@ func Convolution(name string, in, out, kh, kw int, stride [2]int) Module {
 	})
 }
 
+// DepthwiseConvolution is a depthwise convolution without batch norm: [batch, height, width, channels] to [batch, height/stride,
+// width/stride, channels], kernel×kernel with a padding of half of it.
+func DepthwiseConvolution(name string, channels, kernel, stride int) Module {
+	weight := Join(name, "weight")
+	return NewLeaf(fmt.Sprintf("depthwise|%s|%d|k%d|s%d", name, channels, kernel, stride), []Spec{depthwiseSpec(weight, channels, kernel, kernel)}, func(c *Ctx, x []*Node) []*Node {
+		return []*Node{DepthwiseConv(x[0], c.Tensor(weight), square(stride), square(1), square(kernel/2))}
+	})
+}
+
 func convolve(w, x *Node, kh, kw int, stride [2]int) *Node {
 	if kh == 1 && kw == 1 {
 		return PointwiseConv(x, w, stride[0])

@@ -41,9 +41,13 @@ func names(kind string, blocks int) naming {
 			separable: [2]nn.ConvNames{pair("conv.0.0", "conv.0.1"), pair("conv.1", "conv.2")},
 		}
 	}
+	last := "conv_before_pooling"
+	if kind == arch.NamingMixPath {
+		last = "last_conv"
+	}
 	return naming{
 		stem: pair("stem.0", "stem.1"), stemTap: "stem",
-		last: pair("conv_before_pooling.0", "conv_before_pooling.1"), lastTap: "conv_before_pooling", hidden: "conv_head.0",
+		last: pair(last+".0", last+".1"), lastTap: last, hidden: "conv_head.0",
 		expand: pair("conv1", "bn1"), depthwise: pair("conv2", "bn2"), project: pair("conv3", "bn3"),
 		separable: [2]nn.ConvNames{pair("0", "1"), pair("3", "4")},
 	}
@@ -58,6 +62,8 @@ func chainBlock(b arch.Block, n naming) (nn.Module, error) {
 		return nn.ConvNorm(pair("conv", "bn"), b.In, b.Out, b.Stride), nil
 	case arch.OpTemporal:
 		return nn.TemporalResidual(b.In, b.Out, b.Kernel, b.Stride), nil
+	case arch.OpMultiPath:
+		return alone(b).Module()
 	}
 	block := nn.Bottleneck{Depthwise: n.separable[0], Project: n.separable[1], In: b.In, Hidden: b.In, Out: b.Out,
 		Kernel: b.Kernel, Stride: b.Stride, Activation: b.Activation, Residual: b.Residual}

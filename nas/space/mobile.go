@@ -7,17 +7,17 @@ import (
 	"github.com/gonas/gonas/nas/arch"
 )
 
-// Names of the single-path spaces.
+// Names of the spaces with one path a layer.
 const (
 	NASBenchMacroName = "nasbenchmacro"
 	CIFARMobileName   = "cifar_mobile"
 	FairNASName       = "fairnas"
 )
 
-// pathSpaces are the single-path spaces.
-var pathSpaces = []func() Paths{NASBenchMacro, CIFARMobile, FairNAS}
+// pathSpaces are the spaces of paths, those with one path a layer first.
+var pathSpaces = []func() Paths{NASBenchMacro, CIFARMobile, FairNAS, MixPathS1, CIFARMultiPath}
 
-// PathSpaces are the names of the single-path spaces.
+// PathSpaces are the names of the spaces of paths.
 func PathSpaces() []string {
 	var names []string
 	for _, make := range pathSpaces {
@@ -26,7 +26,7 @@ func PathSpaces() []string {
 	return names
 }
 
-// LookupPaths makes a single-path space by name; the error lists the names that there are.
+// LookupPaths makes a space of paths by name; the error lists the names that there are.
 func LookupPaths(name string) (Paths, error) {
 	for _, make := range pathSpaces {
 		if p := make(); p.Name == name {

@@ -12,13 +12,16 @@ import (
 	"github.com/gonas/gonas/nas/nn"
 )
 
-// Paths is a single-path space as plain data: a chain of layers, each of which is one of several blocks.
+// Paths is a space of paths as plain data: a chain of layers, each of which is one of several blocks.
 type Paths struct {
 	Name string `json:"name"`
 	// Shared is what all paths have: stem, the blocks before the layers, last convolution and classifier.
 	Shared arch.Network `json:"shared"`
 	// Layers are the choices of each layer: [layer][choice], of equal In, Out and Stride in a layer.
 	Layers [][]arch.Block `json:"layers"`
+	// ShadowNorms gives the supernet of a multi-path space a last batch norm for each number of paths (MixPath); without
+	// them a layer has one for each expansion.
+	ShadowNorms bool `json:"shadow_norms,omitempty"`
 }
 
 // Resized is the space for images of a side in pixels and a number of classes.
@@ -160,7 +163,7 @@ func (p Paths) Network(path []int) (arch.Network, error) {
 
 // Tree is the network of several paths, each block of a prefix that they share called once: images [batch, height,
 // width, channels] to the logits [batch, classes] of each path, in the order given. Choice k of a layer whose blocks
-// are named L has its tensors under L.k. Since equal prefixes put out the same, results and gradients are those of the
+// are named L has its tensors under L.k; those of a multi-path layer share theirs. Since equal prefixes put out the same, results and gradients are those of the
 // paths one by one; only the statistics of batch norm move once and not once a path in a shared block.
 func (p Paths) Tree(paths [][]int) (nn.Module, error) {
 	if len(paths) == 0 {
@@ -188,6 +191,23 @@ func (p Paths) Tree(paths [][]int) (nn.Module, error) {
 		}
 		return c, nil
 	}
+	shared := map[string]bool{}
+	addMultiPath := func(l int, b arch.Block) (nn.Child, error) {
+		block := p.inSupernet(l, b)
+		parts, err := block.Children()
+		if err != nil {
+			return nn.Child{}, fmt.Errorf("%s: block %q: %w", p.Name, b.Name, err)
+		}
+		for _, c := range parts {
+			c.Name = nn.Join(b.Name, c.Name)
+			if key := c.Name + "|" + c.Module.Signature(); !shared[key] {
+				shared[key] = true
+				children = append(children, c)
+			}
+		}
+		m, err := block.Module()
+		return nn.Child{Name: b.Name, Module: m}, err
+	}
 	for _, b := range p.Shared.Chain.Blocks {
 		c, err := add(b.Name, b)
 		if err != nil {
@@ -201,13 +221,18 @@ func (p Paths) Tree(paths [][]int) (nn.Module, error) {
 			if !slices.ContainsFunc(paths, func(path []int) bool { return path[l] == k }) {
 				continue
 			}
-			if layer[k], err = add(fmt.Sprintf("%s.%d", b.Name, k), b); err != nil {
+			if b.Op == arch.OpMultiPath {
+				layer[k], err = addMultiPath(l, b)
+			} else {
+				layer[k], err = add(fmt.Sprintf("%s.%d", b.Name, k), b)
+			}
+			if err != nil {
 				return nil, err
 			}
 		}
 		t.layers = append(t.layers, layer)
 	}
-	signature := "paths|" + p.Name
+	signature := fmt.Sprintf("paths|%s|shadow=%t", p.Name, p.ShadowNorms)
 	for _, path := range paths {
 		signature += "|" + p.Code(path)
 	}
