@@ -12,6 +12,7 @@ import (
 	"github.com/gonas/gonas/nas/fairnas"
 	"github.com/gonas/gonas/nas/gdas"
 	"github.com/gonas/gonas/nas/method"
+	"github.com/gonas/gonas/nas/mixpath"
 	"github.com/gonas/gonas/nas/noisydarts"
 	"github.com/gonas/gonas/nas/rome"
 )
@@ -23,6 +24,7 @@ func Methods() []method.Method {
 		gdas.Method(),
 		fairnas.Method(),
 		fairdarts.Method(),
+		mixpath.Method(),
 		noisydarts.Method(),
 		dartsminus.Method(),
 		rome.Method(),

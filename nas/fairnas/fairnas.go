@@ -97,7 +97,7 @@ func ranked(sampling, title string) method.Variant {
 func Method() method.Method {
 	return method.Method{
 		Name: Name, Title: "FairNAS", Paper: method.Paper{ArXiv: "1907.01845", Title: "FairNAS: Rethinking Evaluation Fairness of Weight Sharing Neural Architecture Search"},
-		Spaces: space.PathSpaces(), Data: datasets.FolderName,
+		Spaces: []string{space.NASBenchMacroName, space.CIFARMobileName, space.FairNASName}, Data: datasets.FolderName,
 		New:      method.From(DefaultConfig),
 		Profiles: maps.Clone(profiles),
 		Variants: []method.Variant{
@@ -118,12 +118,9 @@ func Search(ctx context.Context, env method.Env, c oneshot.Config) (*run.Result,
 	if err != nil {
 		return nil, err
 	}
-	if c.Evolution == nil {
-		return oneshot.Search(ctx, env, p, c, nil, nil)
-	}
-	costs, err := oneshot.CountPaths(env.Engine, p)
+	objectives, keep, err := c.Goals(env.Engine, p)
 	if err != nil {
 		return nil, err
 	}
-	return oneshot.Search(ctx, env, p, c, []oneshot.Objective{oneshot.Accuracy(), costs.MACs(), costs.Params(c.Evolution.Params)}, costs.AtMost(c.Evolution.MaxMACs))
+	return oneshot.Search(ctx, env, p, c, objectives, keep)
 }

@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/big"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -15,6 +16,7 @@ import (
 
 	"github.com/gonas/gonas/backend"
 	"github.com/gonas/gonas/datasets"
+	"github.com/gonas/gonas/nas/arch"
 	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/evolve"
 	"github.com/gonas/gonas/nas/fairnas"
@@ -66,7 +68,7 @@ func TestLemmaAgainstSimulation(t *testing.T) {
 	for range runs {
 		var counts [3]int
 		for range steps {
-			for _, u := range oneshot.Sample(oneshot.Uniform, []int{3}, random) {
+			for _, u := range (oneshot.Sampler{Way: oneshot.Uniform, Choices: []int{3}}).Step(random) {
 				counts[u.Paths[0][0]]++
 			}
 		}
@@ -99,7 +101,7 @@ func TestPublishedNetworksArePaths(t *testing.T) {
 		require.Len(t, blocks, 19)
 		path := make([]int, 19)
 		for l, b := range blocks {
-			path[l] = slices.Index(p.Layers[l], b)
+			path[l] = slices.IndexFunc(p.Layers[l], func(c arch.Block) bool { return reflect.DeepEqual(c, b) })
 			require.GreaterOrEqual(t, path[l], 0, "%s: layer %d: %+v", name, l, b)
 		}
 		network, err := p.Network(path)

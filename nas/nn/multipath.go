@@ -1,6 +1,10 @@
 package nn
 
-import "fmt"
+import (
+	"fmt"
+
+	. "github.com/gomlx/gomlx/core/graph"
+)
 
 // Branch is one of the parallel depthwise convolutions of a [MultiPath].
 type Branch struct {
@@ -124,4 +128,13 @@ func (b MultiPath) Features() (Module, error) {
 	return NewComposite(fmt.Sprintf("multi_path_features|%+v", b), Network, m.children(), func(e Env, in []Value) []Value {
 		return m.features(e, in[0])
 	}), nil
+}
+
+// ImageSimilarity is the cosine of the images of two tensors [batch, height, width, channels], each as one vector, as a mean over
+// the images: a scalar.
+func ImageSimilarity() Module {
+	return NewLeaf("image_similarity", nil, func(_ *Ctx, in []*Node) []*Node {
+		dot := func(a, b *Node) *Node { return ReduceSum(Mul(a, b), 1, 2, 3) }
+		return []*Node{ReduceAllMean(Div(dot(in[0], in[1]), Sqrt(Mul(dot(in[0], in[0]), dot(in[1], in[1])))))}
+	})
 }

@@ -17,8 +17,12 @@ import (
 type Config struct {
 	method.Common
 	// Sampling is one of [Samplings].
-	Sampling string               `json:"sampling"`
-	Weights  method.WeightsConfig `json:"weights"`
+	Sampling string `json:"sampling"`
+	// PathsPerStep is the number of paths a step; 0 takes the largest number of choices of a layer, as strict fairness does.
+	PathsPerStep int                  `json:"paths_per_step,omitempty"`
+	Weights      method.WeightsConfig `json:"weights"`
+	// Cutout is the side of the square that is set to zero in training images, in pixels; 0 for none.
+	Cutout int `json:"cutout,omitempty"`
 	// Width multiplies the numbers of channels of the space's blocks, as a smaller model of it; 0 leaves them.
 	Width float64 `json:"width,omitempty"`
 	// Holdout is the part of the training images, between 0 and 1, that measures paths and trains nothing.
@@ -32,6 +36,9 @@ type Config struct {
 	Rank int `json:"rank,omitempty"`
 	// TrainedOnly leaves the ranking before training out: it is the same under every way of sampling.
 	TrainedOnly bool `json:"trained_only,omitempty"`
+	// Draw is the number of networks drawn from the space, as the steps draw theirs, whose one-shot accuracy is measured
+	// after training; 0 draws none.
+	Draw int `json:"draw,omitempty"`
 	// Evolution is nil where only the supernet is wanted. JSON says so, or reading it over the defaults would keep theirs.
 	Evolution *EvolutionConfig `json:"evolution"`
 }
@@ -59,6 +66,12 @@ func (c Config) Validate() error {
 	if !slices.Contains(Samplings(), c.Sampling) {
 		return fmt.Errorf("config: sampling: expected one of %s, got %q", strings.Join(Samplings(), ", "), c.Sampling)
 	}
+	if c.PathsPerStep < 0 || c.PathsPerStep > 0 && c.Sampling == Strict {
+		return fmt.Errorf("config: paths_per_step: expected at least 0, and 0 under strict fairness, got %d", c.PathsPerStep)
+	}
+	if c.Cutout < 0 || c.Cutout > c.Image {
+		return fmt.Errorf("config: cutout: expected 0 to the image's %d pixels, got %d", c.Image, c.Cutout)
+	}
 	if !(c.Weights.LearningRate > 0) {
 		return fmt.Errorf("config: weights.learning_rate: expected more than 0, got %g", c.Weights.LearningRate)
 	}
@@ -73,6 +86,9 @@ func (c Config) Validate() error {
 	}
 	if c.Rank < 0 || c.Rank == 1 || (c.Rank > 0 && !space.HasTruth(c.Space)) {
 		return fmt.Errorf("config: rank: expected 0, or at least 2 networks of %s, whose true accuracies are known, got %d of %s", space.NASBenchMacroName, c.Rank, c.Space)
+	}
+	if c.Draw < 0 || c.Draw == 1 || c.Draw > 0 && c.Rank > 0 {
+		return fmt.Errorf("config: draw: expected 0, or at least 2 networks where rank is 0, got %d and rank %d", c.Draw, c.Rank)
 	}
 	e := c.Evolution
 	if e == nil {

@@ -1,23 +1,24 @@
 package oneshot
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"slices"
 )
 
-// Ways of sampling the paths of a supernet's step. m is the largest number of choices of a layer; every way trains m
-// paths a step.
+// Ways of sampling the paths of a supernet's step. m is the largest number of choices of a layer, or the configuration's
+// own number of paths; every way trains m paths a step.
 const (
 	// Strict is FairNAS's strict fairness (1907.01845): a permutation of the choices for each layer, path k taking the
 	// k-th entry of every layer; the gradients of the m paths add up to one update.
 	Strict = "strict"
-	// Uniform is a path drawn uniformly for each of m updates (SPOS, 1904.00420).
+	// Uniform is a path drawn for each of m updates (SPOS, 1904.00420).
 	Uniform = "uniform"
-	// Expectation is FairNAS's baseline EF: one path drawn uniformly for m updates.
+	// Expectation is FairNAS's baseline EF: one path drawn for m updates.
 	Expectation = "expectation"
 	// ExpectationScaled is EF with the learning rate divided by m.
 	ExpectationScaled = "expectation-scaled"
-	// Random is a control: m paths drawn uniformly, their gradients added up to one update as in strict fairness.
+	// Random is a control: m paths drawn, their gradients added up to one update as in strict fairness.
 	Random = "random"
 )
 
@@ -30,23 +31,46 @@ type Update struct {
 	Rate  float64
 }
 
-// Sample draws the updates of a step on layers of so many choices.
-func Sample(sampling string, choices []int, random *rand.Rand) []Update {
-	m := slices.Max(choices)
-	uniform := func() []int {
-		path := make([]int, len(choices))
-		for l, n := range choices {
+// Sampler draws the updates of a supernet's steps.
+type Sampler struct {
+	// Way is one of [Samplings].
+	Way string
+	// Choices are the numbers of choices of the layers.
+	Choices []int
+	// Weights, where they are not nil, are the probabilities of each layer's choices; else all are equal. Strict fairness
+	// has no use for them.
+	Weights [][]float64
+	// Paths is the number of paths a step; 0 is the largest number of choices.
+	Paths int
+}
+
+// Path draws a choice for each layer.
+func (s Sampler) Path(random *rand.Rand) []int {
+	path := make([]int, len(s.Choices))
+	for l, n := range s.Choices {
+		if s.Weights == nil {
 			path[l] = random.IntN(n)
+			continue
 		}
-		return path
+		left := random.Float64()
+		for path[l] < n-1 && left >= s.Weights[l][path[l]] {
+			left -= s.Weights[l][path[l]]
+			path[l]++
+		}
 	}
-	switch sampling {
+	return path
+}
+
+// Step draws the updates of a step.
+func (s Sampler) Step(random *rand.Rand) []Update {
+	m := cmp.Or(s.Paths, slices.Max(s.Choices))
+	switch s.Way {
 	case Strict:
 		paths := make([][]int, m)
 		for k := range paths {
-			paths[k] = make([]int, len(choices))
+			paths[k] = make([]int, len(s.Choices))
 		}
-		for l := range choices {
+		for l := range s.Choices {
 			for k, choice := range random.Perm(m) {
 				paths[k][l] = choice
 			}
@@ -55,17 +79,17 @@ func Sample(sampling string, choices []int, random *rand.Rand) []Update {
 	case Random:
 		u := Update{Rate: 1}
 		for range m {
-			u.Paths = append(u.Paths, uniform())
+			u.Paths = append(u.Paths, s.Path(random))
 		}
 		return []Update{u}
 	}
 	var updates []Update
 	for range m {
-		u := Update{Paths: [][]int{uniform()}, Rate: 1}
-		if sampling != Uniform && len(updates) > 0 {
+		u := Update{Paths: [][]int{s.Path(random)}, Rate: 1}
+		if s.Way != Uniform && len(updates) > 0 {
 			u.Paths = updates[0].Paths
 		}
-		if sampling == ExpectationScaled {
+		if s.Way == ExpectationScaled {
 			u.Rate = 1 / float64(m)
 		}
 		updates = append(updates, u)

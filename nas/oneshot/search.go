@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 
+	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/evolve"
 	"github.com/gonas/gonas/nas/method"
 	"github.com/gonas/gonas/nas/run"
@@ -51,6 +53,19 @@ func (c Costs) Params(direction evolve.Direction) Objective {
 // Constraint is by how much a path breaks what it has to keep; 0 if it keeps it.
 type Constraint func(path []int) float64
 
+// Goals are what a search of a space of paths improves: accuracy, multiply-adds and parameters, below the configuration's
+// bound; none where nothing is searched.
+func (c Config) Goals(e *engine.Engine, p space.Paths) ([]Objective, Constraint, error) {
+	if c.Evolution == nil {
+		return nil, nil, nil
+	}
+	costs, err := CountPaths(e, p)
+	return []Objective{Accuracy(), costs.MACs(), costs.Params(c.Evolution.Params)}, costs.AtMost(c.Evolution.MaxMACs), err
+}
+
+// Look is what a method measures of its trained supernet beside paths: numbers of the result.
+type Look func(*Supernet) (run.Values, error)
+
 // Files in a run folder beside the checkpoint.
 const (
 	// RankingFile holds the ranking, EvolutionFile the state of the evolutionary search.
@@ -72,7 +87,7 @@ func (c Config) Paths(classes int) (space.Paths, error) {
 
 // Search trains a supernet of the space on a part of the samples, ranks networks by it and searches it for the
 // objectives, as the configuration says. The network that it chooses is the first front's best by the first objective.
-func Search(ctx context.Context, env method.Env, s Space, c Config, objectives []Objective, keep Constraint) (result *run.Result, err error) {
+func Search(ctx context.Context, env method.Env, s Space, c Config, objectives []Objective, keep Constraint, looks ...Look) (result *run.Result, err error) {
 	d, err := c.Split(env.Train)
 	if err != nil {
 		return nil, err
@@ -91,7 +106,14 @@ func Search(ctx context.Context, env method.Env, s Space, c Config, objectives [
 		steps = d.Train.Steps()
 	}
 	r := &run.Result{Log: trace.Log, Tables: []run.Table{n.Updates()}, Numbers: run.Values{{Name: "steps", Number: float64(steps * c.Epochs)}}}
-	if c.Rank > 0 {
+	for _, look := range looks {
+		values, err := look(n)
+		if err != nil {
+			return nil, err
+		}
+		r.Numbers = append(r.Numbers, values...)
+	}
+	if c.Rank > 0 || c.Draw > 0 {
 		r.Ranking, err = run.Once(env.Dir, RankingFile, func() (*run.Ranking, error) { return rank(ctx, env, d, n, c) })
 		if err != nil {
 			return nil, fmt.Errorf("ranking: %w", err)
@@ -114,11 +136,23 @@ func Search(ctx context.Context, env method.Env, s Space, c Config, objectives [
 	return r, nil
 }
 
-// rank measures networks on the trained supernet, and on the same one as it was before training.
+// drawn are the codes of the networks that a seed draws.
+func (s *Supernet) drawn() (codes []string) {
+	random := rand.New(rand.NewPCG(s.config.Seed, 0xd7a3))
+	for range s.config.Draw {
+		codes = append(codes, s.Space.Code(s.sampler.Path(random)))
+	}
+	return codes
+}
+
+// rank measures networks on the trained supernet and, where their true accuracies are known, on the same one as it was
+// before training.
 func rank(ctx context.Context, env method.Env, d Data, s *Supernet, c Config) (ranking *run.Ranking, err error) {
-	codes, err := space.MacroSample(c.Rank)
-	if err != nil {
-		return nil, err
+	codes := s.drawn()
+	if c.Rank > 0 {
+		if codes, err = space.MacroSample(c.Rank); err != nil {
+			return nil, err
+		}
 	}
 	paths := make([][]int, len(codes))
 	for i, code := range codes {
@@ -132,7 +166,7 @@ func rank(ctx context.Context, env method.Env, d Data, s *Supernet, c Config) (r
 		to  *[]float64
 	}
 	parts := []part{{s, &r.Trained}}
-	if !c.TrainedOnly {
+	if !c.TrainedOnly && c.Rank > 0 {
 		var fresh *Supernet
 		if fresh, err = NewSupernet(env.Engine, d, s.Space, c); err != nil {
 			return nil, err

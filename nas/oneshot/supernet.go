@@ -37,11 +37,18 @@ type Space interface {
 	Parse(code string) ([]int, error)
 }
 
+// Weighted is a [Space] whose choices are not all drawn equally often.
+type Weighted interface {
+	// Weights are the probabilities of each layer's choices, [layer][choice].
+	Weights() [][]float64
+}
+
 // Supernet is a supernet of paths with its weights on the device: the [run.Task] that trains it, and what measures paths.
 type Supernet struct {
 	Space Space
 
 	config    Config
+	sampler   Sampler
 	model     *engine.Model
 	optimizer *engine.Optimizer
 	data      Data
@@ -90,7 +97,7 @@ func (c Config) Split(s datasets.Source) (d Data, err error) {
 		}
 	}
 	batches := func(dst *datasets.BatchSource, indices []int, size int, training bool) error {
-		*dst, err = s.Batches(datasets.BatchRequest{Size: size, Indices: indices, Seed: c.Seed*2 + 1, Training: training, Side: c.Image})
+		*dst, err = s.Batches(datasets.BatchRequest{Size: size, Indices: indices, Seed: c.Seed*2 + 1, Training: training, Side: c.Image, Cutout: c.Cutout})
 		return err
 	}
 	behind := min(max(measureBatch-c.Recalibrate, c.Recalibrate), measure)
@@ -112,13 +119,16 @@ func NewSupernet(e *engine.Engine, d Data, s Space, c Config) (n *Supernet, err 
 	if in := s.Input(); [3]int(shape[1:]) != in {
 		return nil, fmt.Errorf("data: images of %v, the space takes %v", shape[1:], in)
 	}
-	n = &Supernet{Space: s, config: c, data: d, sums: sums{lowest: 1}}
+	n = &Supernet{Space: s, config: c, data: d, sums: sums{lowest: 1}, sampler: Sampler{Way: c.Sampling, Choices: s.Choices(), Paths: c.PathsPerStep}}
+	if w, ok := s.(Weighted); ok {
+		n.sampler.Weights = w.Weights()
+	}
 	defer func(n *Supernet) {
 		if err != nil {
 			err = errors.Join(err, n.Close())
 		}
 	}(n)
-	choices := s.Choices()
+	choices := n.sampler.Choices
 	if c.Sampling == Strict && slices.Min(choices) != slices.Max(choices) {
 		return nil, fmt.Errorf("config: space: strict fairness needs as many choices in every layer, %s has %v", c.Space, choices)
 	}
@@ -215,7 +225,7 @@ func (s *Supernet) rate(epoch int) float64 {
 func (s *Supernet) Step(p run.Position, batches []run.Batch) (run.Values, error) {
 	random := rand.New(rand.NewPCG(s.config.Seed, uint64(p.Total())^0x5a11b1e5))
 	loss, count := 0.0, 0
-	for _, u := range Sample(s.config.Sampling, s.Space.Choices(), random) {
+	for _, u := range s.sampler.Step(random) {
 		of, err := s.update(u, s.rate(p.Epoch), batches[0])
 		if err != nil {
 			return nil, err
@@ -381,6 +391,20 @@ func (s *Supernet) measureSome(ctx context.Context, paths [][]int) ([]float64, e
 		}
 	}
 	return correct, nil
+}
+
+// Observe runs a module of the supernet's blocks on the images that recalibrate batch norm, by their own statistics, and
+// returns its outputs, which are scalars. It changes nothing in the supernet.
+func (s *Supernet) Observe(root nn.Module) (values []float64, err error) {
+	shape := s.data.Recalibrate.Shape()
+	x := tensors.FromFlatDataAndDimensions(s.recalibrate.X, shape[:]...)
+	defer func() { err = errors.Join(err, x.FinalizeAll()) }()
+	outs, err := s.model.Path(root).Run(nn.Mode{Recalibrate: s.config.Recalibrate}, x)
+	for _, t := range outs {
+		v, failed := engine.ScalarValue(t)
+		values, err = append(values, v), errors.Join(err, failed, t.FinalizeAll())
+	}
+	return values, err
 }
 
 // Close frees the supernet's memory on the device, as far as it was made.

@@ -95,7 +95,7 @@ func TestSampleIsFair(t *testing.T) {
 	for seed := range uint64(50) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		counts := make([][6]int, len(choices))
-		updates := oneshot.Sample(oneshot.Strict, choices, random)
+		updates := oneshot.Sampler{Way: oneshot.Strict, Choices: choices}.Step(random)
 		require.Len(t, updates, 1)
 		require.Len(t, updates[0].Paths, 6)
 		for _, path := range updates[0].Paths {
@@ -122,7 +122,7 @@ func TestSample(t *testing.T) {
 	for sampling, want := range cases {
 		require.Contains(t, oneshot.Samplings(), sampling)
 		random := rand.New(rand.NewPCG(3, 1))
-		updates := oneshot.Sample(sampling, []int{6, 6, 6, 6, 6, 6, 6, 6}, random)
+		updates := oneshot.Sampler{Way: sampling, Choices: []int{6, 6, 6, 6, 6, 6, 6, 6}}.Step(random)
 		require.Len(t, updates, want.updates, sampling)
 		distinct := map[string]bool{}
 		for _, u := range updates {
@@ -155,7 +155,7 @@ func TestStrictFairnessGolden(t *testing.T) {
 	seen := map[string]int{}
 	const steps = 7200
 	for range steps {
-		paths := oneshot.Sample(oneshot.Strict, []int{3, 3}, random)[0].Paths
+		paths := oneshot.Sampler{Way: oneshot.Strict, Choices: []int{3, 3}}.Step(random)[0].Paths
 		seen[fmt.Sprint(paths)]++
 	}
 	require.Len(t, seen, 36)
@@ -207,11 +207,11 @@ func TestPathsCompileOnce(t *testing.T) {
 	require.Less(t, len(padded), len(lengths))
 	assert.Len(t, programs["update"], len(padded))
 	assert.Len(t, programs["squares"], len(padded))
-	kinds := map[arch.Block]bool{}
+	kinds := map[string]bool{}
 	for _, layer := range space.Layers {
 		for _, b := range layer {
 			if b.Name = ""; b.Op != arch.OpIdentity {
-				kinds[b] = true
+				kinds[fmt.Sprint(b)] = true
 			}
 		}
 	}
@@ -229,7 +229,7 @@ func TestPathsCompileOnce(t *testing.T) {
 	assert.Equal(t, trained, e.Stats().Executables, "further steps compile nothing")
 
 	paths := randomPaths(s.Space.Choices(), 1000)
-	_, err = s.Measure(ctx, append(oneshot.Sample(oneshot.Strict, s.Space.Choices(), rand.New(rand.NewPCG(1, 1)))[0].Paths, paths[0]), nil)
+	_, err = s.Measure(ctx, append(oneshot.Sampler{Way: oneshot.Strict, Choices: s.Space.Choices()}.Step(rand.New(rand.NewPCG(1, 1)))[0].Paths, paths[0]), nil)
 	require.NoError(t, err)
 	measured := e.Stats().Executables
 	assert.LessOrEqual(t, measured-trained, signatures+1)
@@ -266,7 +266,7 @@ func TestStepGradientIsSumOfPaths(t *testing.T) {
 		require.NoError(t, err)
 		return all
 	}
-	paths := oneshot.Sample(oneshot.Strict, p.Choices(), random)[0].Paths
+	paths := oneshot.Sampler{Way: oneshot.Strict, Choices: p.Choices()}.Step(random)[0].Paths
 	step := gradient(paths)
 	sum := map[string][]float64{}
 	of := map[string]int{}

@@ -38,6 +38,9 @@ func CIFARMultiPath() Paths {
 // multiPathKernels are those that a layer's paths choose from.
 var multiPathKernels = []int{3, 5, 7, 9}
 
+// MultiPathKernels are the kernels that a layer of a multi-path space chooses from.
+func MultiPathKernels() []int { return slices.Clone(multiPathKernels) }
+
 // multiPathLayers adds the choices for each layer of the stages: expansion 3, then 6, of each all sets of kernels, those of
 // one path first.
 func (p *Paths) multiPathLayers(in int, stages []stage) {
@@ -71,9 +74,6 @@ func sets(b arch.Block) (out []arch.Block) {
 	}
 	return out
 }
-
-// MultiPath tells whether the space's layers choose several paths at once.
-func (p Paths) MultiPath() bool { return p.Layers[0][0].Op == arch.OpMultiPath }
 
 // AtMostPaths is a multi-path space with up to m paths a layer.
 func (p Paths) AtMostPaths(m int) Paths {
@@ -113,22 +113,85 @@ func alone(b arch.Block) nn.MultiPath {
 // inSupernet is a multi-path block of a layer: what has the tensors is numbered by the layer's expansions and kernels, its
 // last norm by the number of paths too (equation of the shadow norms: y = SBN_m of the projected sum of m paths).
 func (p Paths) inSupernet(l int, b arch.Block) nn.MultiPath {
-	var expansions, kernels []int
-	for _, c := range p.Layers[l] {
-		expansions, kernels = append(expansions, c.Hidden), append(kernels, c.Kernels...)
-	}
-	rank := func(list []int, x int) int {
-		slices.Sort(list)
-		return slices.Index(slices.Compact(list), x)
-	}
-	rate := rank(expansions, b.Hidden)
+	rate := slices.Index(p.Expansions(l), b.Hidden)
 	m := alone(b)
-	m.Expand, m.Project, m.Norm = fmt.Sprintf("pw.%d", rate), fmt.Sprintf("pw_linear.%d", rate), fmt.Sprintf("mix_bn.%d", rate)
-	if p.ShadowNorms {
-		m.Norm += fmt.Sprintf(".%d", len(b.Kernels)-1)
-	}
-	for i := range m.Branches {
-		m.Branches[i].Name = fmt.Sprintf("mix_conv.%d.%d", rate, rank(slices.Clone(kernels), m.Branches[i].Kernel))
+	m.Expand, m.Project, m.Norm = fmt.Sprintf("pw.%d", rate), fmt.Sprintf("pw_linear.%d", rate), p.lastNorm(rate, len(b.Kernels))
+	for i, branch := range m.Branches {
+		m.Branches[i].Name = fmt.Sprintf("mix_conv.%d.%d", rate, slices.Index(multiPathKernels, branch.Kernel))
 	}
 	return m
+}
+
+// Expansions are the hidden channels that a multi-path layer's blocks choose from, rising.
+func (p Paths) Expansions(l int) []int {
+	var hidden []int
+	for _, b := range p.Layers[l] {
+		hidden = append(hidden, b.Hidden)
+	}
+	slices.Sort(hidden)
+	return slices.Compact(hidden)
+}
+
+func (p Paths) lastNorm(rate, paths int) string {
+	if p.ShadowNorms {
+		return fmt.Sprintf("mix_bn.%d.%d", rate, paths-1)
+	}
+	return fmt.Sprintf("mix_bn.%d", rate)
+}
+
+// LastNorm is the prefix of the tensors of a multi-path layer's last batch norm in the supernet, for a number of
+// [Paths.Expansions] and a number of paths.
+func (p Paths) LastNorm(l, rate, paths int) string {
+	return nn.Join(p.Layers[l][0].Name, p.lastNorm(rate, paths))
+}
+
+// PathSimilarity is a network on a multi-path supernet's tensors: images [batch, height, width, channels] to the cosine of
+// what every two paths of a layer put out for the same image, as a mean over images, layer after layer and pair after
+// pair. Between the layers it goes the way of their last choices, of the largest expansion, and of that it compares the
+// paths.
+func (p Paths) PathSimilarity() (nn.Module, error) {
+	path := make([]int, len(p.Layers))
+	for l, choices := range p.Layers {
+		path[l] = len(choices) - 1
+	}
+	t, children, err := p.tree([][]int{path})
+	if err != nil {
+		return nil, err
+	}
+	all := make([]nn.Child, len(p.Layers))
+	for l, choices := range p.Layers {
+		b := choices[path[l]]
+		b.Kernels = multiPathKernels
+		features := p.inSupernet(l, b)
+		parts, err := features.Children()
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range parts {
+			children.share(nn.Child{Name: nn.Join(b.Name, c.Name), Module: c.Module})
+		}
+		m, err := features.Features()
+		if err != nil {
+			return nil, err
+		}
+		all[l] = nn.Child{Name: b.Name, Module: m}
+	}
+	cosine := nn.ImageSimilarity()
+	return nn.NewComposite("path_similarity|"+p.Name, nn.Network, t.children(children.list), func(e nn.Env, in []nn.Value) []nn.Value {
+		var out []nn.Value
+		x := nn.Call1(e, "", t.stemNorm, nn.Call1(e, "", t.stem, in[0]))
+		for _, b := range t.before {
+			x = nn.Call1(e, b.Name, b.Module, x)
+		}
+		for l, of := range all {
+			f := e.Call(of.Name, of.Module, x)
+			for i := range f {
+				for j := range i {
+					out = append(out, nn.Call1(e, "", cosine, f[i], f[j]))
+				}
+			}
+			x = nn.Call1(e, of.Name, t.layers[l][path[l]].Module, x)
+		}
+		return out
+	}), nil
 }

@@ -166,52 +166,71 @@ func (p Paths) Network(path []int) (arch.Network, error) {
 // are named L has its tensors under L.k; those of a multi-path layer share theirs. Since equal prefixes put out the same, results and gradients are those of the
 // paths one by one; only the statistics of batch norm move once and not once a path in a shared block.
 func (p Paths) Tree(paths [][]int) (nn.Module, error) {
+	t, blocks, err := p.tree(paths)
+	if err != nil {
+		return nil, err
+	}
+	signature := fmt.Sprintf("paths|%s|shadow=%t", p.Name, p.ShadowNorms)
+	for _, path := range paths {
+		signature += "|" + p.Code(path)
+	}
+	return nn.NewComposite(signature, nn.Network, t.children(blocks.list), t.run), nil
+}
+
+// blocks are the modules of a tree that have tensors, each once.
+type blocks struct {
+	list []nn.Child
+	have map[string]bool
+}
+
+// share adds a module that may be there already.
+func (b *blocks) share(c nn.Child) {
+	if key := c.Name + "|" + c.Module.Signature(); !b.have[key] {
+		b.have[key] = true
+		b.list = append(b.list, c)
+	}
+}
+
+// addMultiPath adds the parts of a layer's multi-path block.
+func (p Paths) addMultiPath(blocks *blocks, l int, b arch.Block) (nn.Child, error) {
+	block := p.inSupernet(l, b)
+	parts, err := block.Children()
+	if err != nil {
+		return nn.Child{}, err
+	}
+	for _, c := range parts {
+		blocks.share(nn.Child{Name: nn.Join(b.Name, c.Name), Module: c.Module})
+	}
+	m, err := block.Module()
+	return nn.Child{Name: b.Name, Module: m}, err
+}
+
+// tree makes the modules of a [Paths.Tree].
+func (p Paths) tree(paths [][]int) (t tree, made blocks, err error) {
 	if len(paths) == 0 {
-		return nil, fmt.Errorf("%s: expected at least one path", p.Name)
+		return t, made, fmt.Errorf("%s: expected at least one path", p.Name)
 	}
 	for _, path := range paths {
 		if err := p.check(path); err != nil {
-			return nil, err
+			return t, made, err
 		}
 	}
-	t := tree{paths: paths}
-	var err error
+	t, made.have = tree{paths: paths}, map[string]bool{}
 	if t.ends, err = chainEnds(p.Shared, p.Layers[len(p.Layers)-1][0].Out, NetworkOptions{}); err != nil {
-		return nil, err
+		return t, made, err
 	}
-	var children []nn.Child
 	add := func(name string, b arch.Block) (nn.Child, error) {
 		m, err := chainBlock(b, t.naming)
-		if err != nil {
-			return nn.Child{}, fmt.Errorf("%s: block %q: %w", p.Name, name, err)
-		}
 		c := nn.Child{Name: name, Module: m}
 		if m != nil {
-			children = append(children, c)
+			made.list = append(made.list, c)
 		}
-		return c, nil
-	}
-	shared := map[string]bool{}
-	addMultiPath := func(l int, b arch.Block) (nn.Child, error) {
-		block := p.inSupernet(l, b)
-		parts, err := block.Children()
-		if err != nil {
-			return nn.Child{}, fmt.Errorf("%s: block %q: %w", p.Name, b.Name, err)
-		}
-		for _, c := range parts {
-			c.Name = nn.Join(b.Name, c.Name)
-			if key := c.Name + "|" + c.Module.Signature(); !shared[key] {
-				shared[key] = true
-				children = append(children, c)
-			}
-		}
-		m, err := block.Module()
-		return nn.Child{Name: b.Name, Module: m}, err
+		return c, err
 	}
 	for _, b := range p.Shared.Chain.Blocks {
 		c, err := add(b.Name, b)
 		if err != nil {
-			return nil, err
+			return t, made, fmt.Errorf("%s: block %q: %w", p.Name, b.Name, err)
 		}
 		t.before = append(t.before, c)
 	}
@@ -222,21 +241,17 @@ func (p Paths) Tree(paths [][]int) (nn.Module, error) {
 				continue
 			}
 			if b.Op == arch.OpMultiPath {
-				layer[k], err = addMultiPath(l, b)
+				layer[k], err = p.addMultiPath(&made, l, b)
 			} else {
 				layer[k], err = add(fmt.Sprintf("%s.%d", b.Name, k), b)
 			}
 			if err != nil {
-				return nil, err
+				return t, made, fmt.Errorf("%s: block %q, choice %d: %w", p.Name, b.Name, k, err)
 			}
 		}
 		t.layers = append(t.layers, layer)
 	}
-	signature := fmt.Sprintf("paths|%s|shadow=%t", p.Name, p.ShadowNorms)
-	for _, path := range paths {
-		signature += "|" + p.Code(path)
-	}
-	return nn.NewComposite(signature, nn.Network, t.children(children), t.run), nil
+	return t, made, nil
 }
 
 // Supernet is the [Paths.Tree] that has every choice in it, and so all tensors: the path of each layer's first choice,
