@@ -61,6 +61,11 @@ func blockPiece(b arch.Block, temporal bool) piece {
 		p.expansion = float64(b.Hidden) / float64(max(b.In, 1))
 		p.lines = [2]string{"MB" + number(p.expansion, 1), window}
 		p.words = fmt.Sprintf("inverted bottleneck %s, expansion %s", window, number(p.expansion, 2))
+	case arch.OpMultiPath:
+		p.kernel = slices.Max(b.Kernels)
+		p.expansion = float64(b.Hidden) / float64(max(b.In, 1))
+		p.lines = [2]string{"MP" + number(p.expansion, 1), b.KernelText()}
+		p.words = fmt.Sprintf("multi-path inverted bottleneck, kernels %s, expansion %s", b.KernelText(), number(p.expansion, 2))
 	case arch.OpSeparable:
 		p.lines = [2]string{"Sep", window}
 		p.words = "depthwise-separable convolution " + window
@@ -271,7 +276,7 @@ func (d *Drawing) legend(list []piece, y, width float64) {
 		}
 	}
 	kernels, strides, expansion := map[int]bool{}, map[int]bool{}, 0.0
-	var se, identity, bottleneck, separable, residual bool
+	var se, identity, bottleneck, multiPath, separable, residual bool
 	for _, p := range list {
 		if p.kernel > 0 {
 			kernels[p.kernel] = true
@@ -281,6 +286,7 @@ func (d *Drawing) legend(list []piece, y, width float64) {
 			strides[p.stride] = true
 		}
 		se, identity = se || p.se, identity || p.identity
+		multiPath = multiPath || strings.HasPrefix(p.lines[0], "MP")
 		bottleneck, separable, residual = bottleneck || strings.HasPrefix(p.lines[0], "MB"), separable || p.lines[0] == "Sep", residual || p.lines[0] == "Res"
 	}
 	for _, k := range slices.Sorted(maps.Keys(kernels)) {
@@ -305,6 +311,9 @@ func (d *Drawing) legend(list []piece, y, width float64) {
 	}
 	if bottleneck {
 		term("MB"+number(expansion, 1), "inverted bottleneck; its number and width: expansion")
+	}
+	if multiPath {
+		term("MP"+number(expansion, 1), "inverted bottleneck of several kernels at once, the largest as colour; its number and width: expansion")
 	}
 	if separable {
 		term("Sep", "depthwise-separable convolution")

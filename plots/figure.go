@@ -1,6 +1,7 @@
 package plots
 
 import (
+	"cmp"
 	"encoding/csv"
 	"fmt"
 	"image/color"
@@ -87,8 +88,8 @@ func Blocks(n arch.Network, title string) (Figure, error) {
 	}
 	rows := [][]string{{"block", "op", "kernel", "stride", "in", "hidden", "out"}}
 	for i, b := range n.Chain.Blocks {
-		row := []string{strconv.Itoa(i + 1), b.Op}
-		for _, v := range []int{b.Kernel, b.Stride, b.In, b.Hidden, b.Out} {
+		row := []string{strconv.Itoa(i + 1), b.Op, cmp.Or(b.KernelText(), "0")}
+		for _, v := range []int{b.Stride, b.In, b.Hidden, b.Out} {
 			row = append(row, strconv.Itoa(v))
 		}
 		rows = append(rows, row)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"gonum.org/v1/gonum/stat"
+
 	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/nas"
 	"github.com/gonas/gonas/nas/arch"
@@ -122,14 +124,8 @@ func reportSearch(w io.Writer, dir string, r run.Result) error {
 	if n := r.Network; n != nil && n.Grid != nil {
 		fmt.Fprintf(w, "cell: %s\n", n.Grid.Code())
 	}
-	if r.Ranking != nil {
-		series, err := figures.Ranking(r)
-		if err != nil {
-			return err
-		}
-		for _, s := range series {
-			fmt.Fprintf(w, "one-shot accuracy of %d networks, %s: %.1f to %.1f %%; with their true accuracy %s\n", len(s.OneShot), s.Name, slices.Min(s.OneShot), slices.Max(s.OneShot), s.Tau)
-		}
+	if err := printRanking(w, r); err != nil {
+		return err
 	}
 	if r.Front != nil {
 		if err := printFront(w, *r.Front); err != nil {
@@ -152,6 +148,31 @@ func reportSearch(w io.Writer, dir string, r run.Result) error {
 		fmt.Fprintf(w, "the network is in %s/%s: gonas train %s\n", dir, evidence.NetworkFile, shellWord(dir))
 	case r.Genotype != nil:
 		fmt.Fprintf(w, "%s; the two strongest edges of every node instead: gonas train %s\n", run.ErrNothingDerived, shellWord(dir))
+	}
+	return nil
+}
+
+// printRanking writes what a supernet said of some networks, beside their true accuracies where these are known.
+func printRanking(w io.Writer, r run.Result) error {
+	switch {
+	case r.Ranking == nil:
+	case space.HasTruth(r.Spec.Space):
+		series, err := figures.Ranking(r)
+		if err != nil {
+			return err
+		}
+		for _, s := range series {
+			fmt.Fprintf(w, "one-shot accuracy of %d networks, %s: %.1f to %.1f %%; with their true accuracy %s\n", len(s.OneShot), s.Name, slices.Min(s.OneShot), slices.Max(s.OneShot), s.Tau)
+		}
+	default:
+		samples, err := figures.OneShot(r)
+		if err != nil {
+			return err
+		}
+		for _, s := range samples {
+			mean, deviation := stat.MeanStdDev(s.Values, nil)
+			fmt.Fprintf(w, "one-shot accuracy of %d networks, %s: %.1f to %.1f %%, mean %.1f, standard deviation %.1f\n", len(s.Values), s.Name, slices.Min(s.Values), slices.Max(s.Values), mean, deviation)
+		}
 	}
 	return nil
 }

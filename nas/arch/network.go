@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -110,6 +111,19 @@ type Block struct {
 	Squeeze    *SqueezeExcite `json:"se,omitempty"`
 	// Residual adds the input to the result.
 	Residual bool `json:"residual,omitempty"`
+}
+
+// KernelText is the kernel's size, those of a multi-path block with plus signs between them; empty where it has none.
+func (b Block) KernelText() string {
+	list := b.Kernels
+	if b.Kernel > 0 {
+		list = []int{b.Kernel}
+	}
+	words := make([]string, len(list))
+	for i, k := range list {
+		words[i] = strconv.Itoa(k)
+	}
+	return strings.Join(words, "+")
 }
 
 // SqueezeExcite is a gate on the hidden channels of a bottleneck, behind the depthwise convolution.

@@ -1,6 +1,7 @@
 package nb
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -263,7 +264,7 @@ func network(n arch.Network, title string) error {
 	}
 	var rows [][]any
 	for i, b := range n.Chain.Blocks {
-		rows = append(rows, []any{i + 1, b.Op, dashed(b.Kernel), dashed(b.Hidden), b.Stride, b.In, b.Out})
+		rows = append(rows, []any{i + 1, b.Op, cmp.Or(b.KernelText(), "–"), dashed(b.Hidden), b.Stride, b.In, b.Out})
 	}
 	return table([]string{"block", "operation", "kernel", "hidden channels", "stride", "channels in", "channels out"}, rows)
 }

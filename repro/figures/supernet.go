@@ -1,6 +1,7 @@
 package figures
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -20,7 +21,7 @@ const (
 // Ranking is what supernets say of the same networks, beside the true accuracies of these: the first supernet that was
 // measured before its training, then each after that, by its ranking's name.
 func Ranking(list ...run.Result) ([]plots.RankingSeries, error) {
-	if err := ranked(list); err != nil {
+	if err := errors.Join(ranked(list), each(list, hasTruth)); err != nil {
 		return nil, err
 	}
 	codes := list[0].Ranking.Codes
@@ -113,6 +114,17 @@ func each(list []run.Result, has func(run.Result) error) error {
 func hasRanking(r run.Result) error {
 	if r.Ranking == nil || len(r.Ranking.Trained) == 0 {
 		return NoData("expected networks that it ranked, found none")
+	}
+	return nil
+}
+
+// hasTruth wants a ranking of networks whose true accuracies are known.
+func hasTruth(r run.Result) error {
+	if err := hasRanking(r); err != nil {
+		return err
+	}
+	if !space.HasTruth(r.Spec.Space) {
+		return NoData(fmt.Sprintf("expected networks whose true accuracies are known, found those of %s", r.Spec.Space))
 	}
 	return nil
 }
