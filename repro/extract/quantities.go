@@ -44,6 +44,10 @@ var quantities = map[string]quantity{
 	"true_accuracy_percent":            {command: run.Search, of: trueAccuracy(datasets.CIFAR10Name)},
 	"true_accuracy_cifar100_percent":   {command: run.Search, of: trueAccuracy(datasets.CIFAR100Name)},
 	"true_accuracy_imagenet16_percent": {command: run.Search, of: trueAccuracy(datasets.ImageNet16Name)},
+	"one_shot_spread_percent":          {command: run.Search, of: ofRanking(trained, spread)},
+	"norm_mean_ratio":                  {command: run.Search, of: number("norm_mean_ratio")},
+	"norm_variance_ratio":              {command: run.Search, of: number("norm_variance_ratio")},
+	"path_similarity":                  {command: run.Search, of: number("path_similarity")},
 	"path_range_percent":               {command: run.Search, of: pathRangePercent},
 	"eigenvalue_last":                  {command: run.Search, of: lastEigenvalue},
 	"eigenvalue_rise":                  {command: run.Search, of: eigenvalueRise},
@@ -242,6 +246,20 @@ func tau(accuracies func(run.Ranking) []float64) func(run.Result) (float64, stri
 // percent is the mean one-shot accuracy of the networks that a supernet ranked.
 func percent(accuracies func(run.Ranking) []float64) func(run.Result) (float64, string) {
 	return ofRanking(accuracies, func(_ run.Result, x []float64) (float64, string) { return 100 * stat.Mean(x, nil), "" })
+}
+
+// spread is the standard deviation of one-shot accuracies, percent.
+func spread(_ run.Result, x []float64) (float64, string) { return 100 * stat.StdDev(x, nil), "" }
+
+// number is one that a run measured at its end.
+func number(name string) func(run.Result) (float64, string) {
+	return func(r run.Result) (float64, string) {
+		x, ok := r.Numbers.Get(name)
+		if !ok {
+			return 0, "it did not measure " + name
+		}
+		return x, ""
+	}
 }
 
 // pathRangePercent is the range of the training accuracies of paths on batches, as a mean over the last half of the epochs.
