@@ -106,15 +106,16 @@ func (b MultiPath) Module() (Module, error) {
 	}
 	add := Sum()
 	return NewComposite(fmt.Sprintf("multi_path|%+v", b), Network, m.children(), func(e Env, in []Value) []Value {
-		x := m.features(e, in[0])
-		if len(x) > 1 {
-			x = e.Call("", add, x...)
+		features := m.features(e, in[0])
+		x := features[0]
+		for _, f := range features[1:] { // by two each, so that one program serves any number
+			x = Call1(e, "", add, x, f)
 		}
-		x = []Value{m.norm.call(e, m.project.call(e, x[0]))}
+		x = m.norm.call(e, m.project.call(e, x))
 		if b.Residual {
-			x = e.Call("", add, x[0], in[0])
+			x = Call1(e, "", add, x, in[0])
 		}
-		return x
+		return []Value{x}
 	}), nil
 }
 
