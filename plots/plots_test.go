@@ -135,6 +135,21 @@ func TestChainInWords(t *testing.T) {
 	assert.Contains(t, Chain(network(t, "scarlet-b"), "").Description(), "identity to 14×14×80")
 }
 
+// Blocks of several paths name their kernels, all of which have a place in the narrowest box.
+func TestMultiPathChain(t *testing.T) {
+	block := arch.Block{Name: "a", Op: arch.OpMultiPath, In: 32, Hidden: 96, Out: 32, Kernels: []int{3, 5, 7, 9}, Stride: 1}
+	two := block
+	two.Hidden, two.Kernels, two.Stride = 192, []int{3, 7}, 2
+	n := arch.Network{Input: [3]int{32, 32, 3}, Classes: 10, Chain: &arch.Chain{Naming: arch.NamingMixPath, Stem: arch.Conv{Out: 32, Kernel: 3, Stride: 1}, Blocks: []arch.Block{block, two}}}
+	d := Chain(n, "")
+	assert.Empty(t, problems(d))
+	assert.Contains(t, d.Description(), "multi-path inverted bottleneck, kernels 3+5+7+9, expansion 3 to 32×32×32")
+	assert.Contains(t, d.Description(), "multi-path inverted bottleneck, kernels 3+7, expansion 6, stride 2 to 16×16×32")
+	f, err := Blocks(n, "")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"1", arch.OpMultiPath, "3+5+7+9", "1", "32", "96", "32"}, f.rows[1])
+}
+
 // What no search derives is drawn without a panic.
 func TestOddInput(t *testing.T) {
 	odd := arch.Cell{Edges: []arch.Edge{{Op: "a", From: -1, To: 2}, {Op: "b", From: 3, To: 2}, {Op: "c", From: 0, To: 1}, {Op: "d", From: 0, To: 1 << 40}}, Concat: []int{7, 1 << 40}}

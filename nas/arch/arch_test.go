@@ -63,6 +63,11 @@ func chainNetwork() Network {
 		Blocks: []Block{{Name: "a", Op: OpBottleneck, In: 8, Hidden: 24, Out: 16, Kernel: 3, Stride: 2}, {Name: "b", Op: OpIdentity, In: 16, Out: 16, Stride: 1}}}}
 }
 
+// paths is a multi-path block, which has no single kernel, without hidden channels.
+func paths(kernel int, kernels ...int) Block {
+	return Block{Name: "a", Op: OpMultiPath, In: 8, Out: 16, Kernel: kernel, Kernels: kernels, Stride: 2}
+}
+
 func TestNetworkValidate(t *testing.T) {
 	n := chainNetwork()
 	require.NoError(t, n.Validate())
@@ -79,6 +84,10 @@ func TestNetworkValidate(t *testing.T) {
 		"out and stride: expected at least 1":          func(n *Network) { n.Chain.Blocks[0].Stride = 0 },
 		"a residual or identity needs stride 1":        func(n *Network) { n.Chain.Blocks[0].Residual = true },
 		"kernel: expected an odd number, got 4":        func(n *Network) { n.Chain.Blocks[0].Kernel = 4 },
+		"kernels: expected none in the operation":      func(n *Network) { n.Chain.Blocks[0].Kernels = []int{3} },
+		"kernels: expected at least one":               func(n *Network) { n.Chain.Blocks[0] = paths(3) },
+		"kernels: expected odd numbers that rise":      func(n *Network) { n.Chain.Blocks[0] = paths(0, 5, 3) },
+		"hidden: expected at least 1, got 0":           func(n *Network) { n.Chain.Blocks[0] = paths(0, 3) },
 		"hidden: expected at least 1":                  func(n *Network) { n.Chain.Blocks[0].Hidden = 0 },
 		"se: expected an inverted bottleneck":          func(n *Network) { n.Chain.Blocks[0].Squeeze = &SqueezeExcite{} },
 	} {
@@ -88,6 +97,12 @@ func TestNetworkValidate(t *testing.T) {
 	}
 	assert.ErrorContains(t, Network{Input: [3]int{1, 1, 1}, Classes: 2, Grid: &Grid{}}.Validate(), "grid: cell[0]: expected one of")
 	assert.ErrorContains(t, Network{Input: [3]int{1, 1, 1}, Classes: 2, Cells: &CellNetwork{}}.Validate(), "cells: stem: expected")
+}
+
+func TestKernelText(t *testing.T) {
+	for want, b := range map[string]Block{"": {Op: OpIdentity}, "5": {Op: OpBottleneck, Kernel: 5}, "3+7+9": paths(0, 3, 7, 9)} {
+		assert.Equal(t, want, b.KernelText())
+	}
 }
 
 func TestReadNetwork(t *testing.T) {

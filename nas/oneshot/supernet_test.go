@@ -109,6 +109,28 @@ func TestSampleIsFair(t *testing.T) {
 	}
 }
 
+// A step has as many paths as it is asked for, and choices come as often as their weights say.
+func TestSampler(t *testing.T) {
+	random := rand.New(rand.NewPCG(4, 1))
+	s := oneshot.Sampler{Way: oneshot.Uniform, Choices: []int{3, 2}, Weights: [][]float64{{0.5, 0, 0.5}, {0.9, 0.1}}, Paths: 2}
+	counts := [][]float64{make([]float64, 3), make([]float64, 2)}
+	const steps = 5000
+	for range steps {
+		updates := s.Step(random)
+		require.Len(t, updates, 2)
+		for _, u := range updates {
+			for l, k := range u.Paths[0] {
+				counts[l][k] += 1.0 / (2 * steps)
+			}
+		}
+	}
+	assert.Zero(t, counts[0][1])
+	assert.InDelta(t, 0.5, counts[0][0], 0.02)
+	assert.InDelta(t, 0.1, counts[1][1], 0.02)
+	s.Way = oneshot.Random
+	assert.Len(t, s.Step(random)[0].Paths, 2)
+}
+
 // Every way of sampling trains m paths a step; they differ in updates and rates.
 func TestSample(t *testing.T) {
 	cases := map[string]struct {
