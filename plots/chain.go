@@ -187,7 +187,8 @@ func (p piece) width() float64 {
 	if p.kernel == 0 {
 		return plainWidth
 	}
-	return baseWidth + perExpansion*min(max(p.expansion, 1), maxExpansion)
+	own := run{s: p.lines[1], size: textSize}.width() + 4 // four kernels need more than a small expansion gives
+	return max(own, baseWidth+perExpansion*min(max(p.expansion, 1), maxExpansion))
 }
 
 // block adds a block's box and its marks, centred on the axis in the column that begins at x, and returns the box's index.
