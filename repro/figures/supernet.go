@@ -124,7 +124,7 @@ func hasTruth(r run.Result) error {
 		return err
 	}
 	if !space.HasTruth(r.Spec.Space) {
-		return NoData(fmt.Sprintf("expected networks whose true accuracies are known, found those of %s", r.Spec.Space))
+		return NoData(fmt.Sprintf("the true accuracies of the networks of %s are not known", r.Spec.Space))
 	}
 	return nil
 }
