@@ -279,6 +279,10 @@ func TestMethodsAreWhole(t *testing.T) {
 					require.NoError(t, err)
 					require.NoError(t, json.Unmarshal([]byte(marshal(t, c)), other))
 					assert.Equal(t, marshal(t, c), marshal(t, other), p)
+					// Nor of the published protocol, over which a run that resumes reads its own.
+					resumed := m.New()
+					require.NoError(t, json.Unmarshal([]byte(marshal(t, c)), resumed))
+					assert.Equal(t, marshal(t, c), marshal(t, resumed), p)
 				}
 			}
 			for _, p := range profile.Names() {

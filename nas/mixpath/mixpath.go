@@ -68,9 +68,9 @@ func DefaultConfig() Config {
 	return Config{
 		Config: oneshot.Config{
 			Common:   method.Common{Profile: profile.Paper, Space: space.MixPathS1Name, Image: 32, Epochs: 200, Batch: 96, Granularity: nn.Edge.String()},
-			Sampling: oneshot.Uniform, PathsPerStep: 1, Cutout: 16,
+			Sampling: oneshot.Uniform, Options: &oneshot.Options{PathsPerStep: 1, Cutout: 16, Draw: 1000},
 			Weights: method.WeightsConfig{LearningRate: 0.025, LearningRateMin: 1e-8, Momentum: 0.9, WeightDecay: 3e-4, Clip: 5},
-			Holdout: 0.1, Recalibrate: 192, Draw: 1000,
+			Holdout: 0.1, Recalibrate: 192,
 			Evolution: &oneshot.EvolutionConfig{Population: 64, Generations: 100, Params: evolve.Minimise},
 		},
 		MaxPaths: 2, ShadowNorms: true, Paths: ByCount,
@@ -83,20 +83,21 @@ const small = `"space": "cifar_multipath", "weights": {"learning_rate": 0.05}`
 // profiles are MixPath's.
 var profiles = map[string]method.Profile{
 	profile.Smoke: {
-		Set:     `{` + small + `, "image": 8, "cutout": 0, "epochs": 2, "steps_per_epoch": 3, "batch": 8, "recalibrate": 16, "measure": 32, "draw": 8, "evolution": {"population": 4, "generations": 2}}`,
+		Set:     `{` + small + `, "image": 8, "epochs": 2, "steps_per_epoch": 3, "batch": 8, "recalibrate": 16, "measure": 32, "options": {"cutout": 0, "draw": 8}, "evolution": {"population": 4, "generations": 2}}`,
 		Note:    "seconds: cifar_multipath, 8×8 pixels, 2 epochs of 3 steps, batch 8, 8 networks drawn, 2 generations of 4 paths; rate 0.05; shows that everything works and nothing else",
 		Seconds: 3,
 	},
 	profile.Quick: {
-		Set:  `{` + small + `, "image": 16, "cutout": 0, "epochs": 10, "steps_per_epoch": 60, "batch": 32, "recalibrate": 64, "measure": 256, "draw": 100, "evolution": {"population": 20, "generations": 5}}`,
-		Note: "minutes: cifar_multipath, 16×16 pixels, 10 epochs of 60 steps, batch 32, 100 networks drawn and 5 generations of 20 paths measured on 256 images; rate 0.05, no cutout",
+		Set:     `{` + small + `, "image": 16, "epochs": 10, "steps_per_epoch": 60, "batch": 32, "recalibrate": 64, "measure": 256, "options": {"cutout": 0, "draw": 100}, "evolution": {"population": 20, "generations": 5}}`,
+		Note:    "minutes: cifar_multipath, 16×16 pixels, 10 epochs of 60 steps, batch 32, 100 networks drawn and 5 generations of 20 paths measured on 256 images; rate 0.05, no cutout",
+		Seconds: 40,
 	},
 	profile.GPU: {
-		Set:  `{` + small + `, "epochs": 40, "batch": 256, "recalibrate": 256, "measure": 2000, "draw": 500, "evolution": {"population": 50, "generations": 20}}`,
+		Set:  `{` + small + `, "epochs": 40, "batch": 256, "recalibrate": 256, "measure": 2000, "options": {"draw": 500}, "evolution": {"population": 50, "generations": 20}}`,
 		Note: "cifar_multipath on whole images, 40 epochs of batch 256, 500 networks drawn and 20 generations of 50 paths measured on 2,000 images; rate 0.05; its time was not measured",
 	},
 	profile.Day: {
-		Set:  `{` + small + `, "epochs": 30, "batch": 64, "recalibrate": 128, "measure": 1000, "draw": 500, "evolution": {"population": 50, "generations": 20}}`,
+		Set:  `{` + small + `, "epochs": 30, "batch": 64, "recalibrate": 128, "measure": 1000, "options": {"draw": 500}, "evolution": {"population": 50, "generations": 20}}`,
 		Note: "cifar_multipath on whole images, 30 epochs of batch 64, 500 networks drawn and 20 generations of 50 paths measured on 1,000 images; rate 0.05; its time was not measured",
 	},
 	profile.Paper: {Note: "the published protocol of the supernet, as far as it is known, a tenth of the training images held out in the place of those that test"},
@@ -110,9 +111,9 @@ func Method() method.Method {
 		New:      method.From(DefaultConfig),
 		Profiles: maps.Clone(profiles),
 		Variants: []method.Variant{
-			{Label: "single", Title: "MixPath, a single norm for any number of paths", Set: `{"shadow_norms": false, "evolution": null}`},
-			{Label: "shadow", Title: "MixPath, shadow norms", Set: `{"evolution": null}`},
-			{Label: "combination", Title: "MixPath, sets of paths drawn uniformly", Set: `{"paths": "combination", "evolution": null}`},
+			{Label: "single", Title: "MixPath, a single norm for any number of paths", Seconds: map[string]float64{profile.Quick: 30}, Set: `{"shadow_norms": false, "evolution": null}`},
+			{Label: "shadow", Title: "MixPath, shadow norms", Seconds: map[string]float64{profile.Quick: 30}, Set: `{"evolution": null}`},
+			{Label: "combination", Title: "MixPath, sets of paths drawn uniformly", Seconds: map[string]float64{profile.Quick: 30}, Set: `{"paths": "combination", "evolution": null}`},
 		},
 		Run: func(ctx context.Context, env method.Env, c method.Config) (*run.Result, error) {
 			return Search(ctx, env, *c.(*Config))

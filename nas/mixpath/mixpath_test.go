@@ -83,7 +83,7 @@ func TestPathsCompileOnce(t *testing.T) {
 	e := newEngine(t)
 	c := tiny(t, func(c *mixpath.Config) {
 		c.MaxPaths, c.Image, c.Batch, c.Epochs, c.StepsPerEpoch = 4, 8, 4, 1, 40
-		c.Draw, c.Evolution.Generations = 40, 2
+		c.Options.Draw, c.Evolution.Generations = 40, 2
 	})
 	_, err := search(t, t.Context(), e, c, run.Options{})
 	require.NoError(t, err)
@@ -169,10 +169,10 @@ func TestValidate(t *testing.T) {
 	for want, change := range map[string]func(c *mixpath.Config){
 		"max_paths: expected 1 to 4, got 5":                        func(c *mixpath.Config) { c.MaxPaths = 5 },
 		`paths: expected one of count, combination, got "all"`:     func(c *mixpath.Config) { c.Paths = "all" },
-		"paths: expected combination under strict fairness":        func(c *mixpath.Config) { c.Sampling, c.PathsPerStep = oneshot.Strict, 0 },
+		"paths: expected combination under strict fairness":        func(c *mixpath.Config) { c.Sampling, c.Options.PathsPerStep = oneshot.Strict, 0 },
 		"paths_per_step: expected at least 0, and 0 under strict":  func(c *mixpath.Config) { c.Sampling = oneshot.Strict },
-		"draw: expected 0, or at least 2 networks where rank is 0": func(c *mixpath.Config) { c.Draw = 1 },
-		"cutout: expected 0 to the image's 32 pixels, got 33":      func(c *mixpath.Config) { c.Cutout = 33 },
+		"draw: expected 0, or at least 2 networks where rank is 0": func(c *mixpath.Config) { c.Options.Draw = 1 },
+		"cutout: expected 0 to the image's 32 pixels, got 33":      func(c *mixpath.Config) { c.Options.Cutout = 33 },
 	} {
 		c := mixpath.DefaultConfig()
 		require.NoError(t, c.Validate())
@@ -184,7 +184,7 @@ func TestValidate(t *testing.T) {
 // Strict fairness trains each set of paths of each layer once a step.
 func TestStrict(t *testing.T) {
 	c := tiny(t, func(c *mixpath.Config) {
-		c.Sampling, c.PathsPerStep, c.Paths, c.MaxPaths, c.Evolution, c.Draw = oneshot.Strict, 0, mixpath.ByCombination, 1, nil, 0
+		c.Sampling, c.Options.PathsPerStep, c.Paths, c.MaxPaths, c.Evolution, c.Options.Draw = oneshot.Strict, 0, mixpath.ByCombination, 1, nil, 0
 		c.Epochs, c.StepsPerEpoch = 1, 2
 	})
 	r, err := search(t, t.Context(), newEngine(t), c, run.Options{})

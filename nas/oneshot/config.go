@@ -17,12 +17,8 @@ import (
 type Config struct {
 	method.Common
 	// Sampling is one of [Samplings].
-	Sampling string `json:"sampling"`
-	// PathsPerStep is the number of paths a step; 0 takes the largest number of choices of a layer, as strict fairness does.
-	PathsPerStep int                  `json:"paths_per_step,omitempty"`
-	Weights      method.WeightsConfig `json:"weights"`
-	// Cutout is the side of the square that is set to zero in training images, in pixels; 0 for none.
-	Cutout int `json:"cutout,omitempty"`
+	Sampling string               `json:"sampling"`
+	Weights  method.WeightsConfig `json:"weights"`
 	// Width multiplies the numbers of channels of the space's blocks, as a smaller model of it; 0 leaves them.
 	Width float64 `json:"width,omitempty"`
 	// Holdout is the part of the training images, between 0 and 1, that measures paths and trains nothing.
@@ -36,11 +32,29 @@ type Config struct {
 	Rank int `json:"rank,omitempty"`
 	// TrainedOnly leaves the ranking before training out: it is the same under every way of sampling.
 	TrainedOnly bool `json:"trained_only,omitempty"`
-	// Draw is the number of networks drawn from the space, as the steps draw theirs, whose one-shot accuracy is measured
-	// after training; 0 draws none.
-	Draw int `json:"draw,omitempty"`
+	// Options are nil in methods that have none, whose configurations are then written as before there were any.
+	Options *Options `json:"options,omitempty"`
 	// Evolution is nil where only the supernet is wanted. JSON says so, or reading it over the defaults would keep theirs.
 	Evolution *EvolutionConfig `json:"evolution"`
+}
+
+// Options are further settings of a supernet. JSON has all of them, or reading it over the defaults would keep theirs.
+type Options struct {
+	// PathsPerStep is the number of paths a step; 0 takes the largest number of choices of a layer, as strict fairness does.
+	PathsPerStep int `json:"paths_per_step"`
+	// Cutout is the side of the square that is set to zero in training images, in pixels; 0 for none.
+	Cutout int `json:"cutout"`
+	// Draw is the number of networks drawn from the space, as the steps draw theirs, whose one-shot accuracy is measured
+	// after training; 0 draws none.
+	Draw int `json:"draw"`
+}
+
+// options are the configuration's, all zero where it has none.
+func (c Config) options() Options {
+	if c.Options == nil {
+		return Options{}
+	}
+	return *c.Options
 }
 
 // EvolutionConfig is the search for a network on the trained supernet, by NSGA-II.
@@ -66,12 +80,6 @@ func (c Config) Validate() error {
 	if !slices.Contains(Samplings(), c.Sampling) {
 		return fmt.Errorf("config: sampling: expected one of %s, got %q", strings.Join(Samplings(), ", "), c.Sampling)
 	}
-	if c.PathsPerStep < 0 || c.PathsPerStep > 0 && c.Sampling == Strict {
-		return fmt.Errorf("config: paths_per_step: expected at least 0, and 0 under strict fairness, got %d", c.PathsPerStep)
-	}
-	if c.Cutout < 0 || c.Cutout > c.Image {
-		return fmt.Errorf("config: cutout: expected 0 to the image's %d pixels, got %d", c.Image, c.Cutout)
-	}
 	if !(c.Weights.LearningRate > 0) {
 		return fmt.Errorf("config: weights.learning_rate: expected more than 0, got %g", c.Weights.LearningRate)
 	}
@@ -87,8 +95,8 @@ func (c Config) Validate() error {
 	if c.Rank < 0 || c.Rank == 1 || (c.Rank > 0 && !space.HasTruth(c.Space)) {
 		return fmt.Errorf("config: rank: expected 0, or at least 2 networks of %s, whose true accuracies are known, got %d of %s", space.NASBenchMacroName, c.Rank, c.Space)
 	}
-	if c.Draw < 0 || c.Draw == 1 || c.Draw > 0 && c.Rank > 0 {
-		return fmt.Errorf("config: draw: expected 0, or at least 2 networks where rank is 0, got %d and rank %d", c.Draw, c.Rank)
+	if err := c.validateOptions(); err != nil {
+		return err
 	}
 	e := c.Evolution
 	if e == nil {
@@ -105,6 +113,20 @@ func (c Config) Validate() error {
 	}
 	if err := c.evolve([]Objective{Accuracy()}).Validate(); err != nil {
 		return fmt.Errorf("config: evolution: %w", err)
+	}
+	return nil
+}
+
+func (c Config) validateOptions() error {
+	o := c.options()
+	if o.PathsPerStep < 0 || o.PathsPerStep > 0 && c.Sampling == Strict {
+		return fmt.Errorf("config: options.paths_per_step: expected at least 0, and 0 under strict fairness, got %d", o.PathsPerStep)
+	}
+	if o.Cutout < 0 || o.Cutout > c.Image {
+		return fmt.Errorf("config: options.cutout: expected 0 to the image's %d pixels, got %d", c.Image, o.Cutout)
+	}
+	if o.Draw < 0 || o.Draw == 1 || o.Draw > 0 && c.Rank > 0 {
+		return fmt.Errorf("config: options.draw: expected 0, or at least 2 networks where rank is 0, got %d and rank %d", o.Draw, c.Rank)
 	}
 	return nil
 }

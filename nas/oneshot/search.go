@@ -113,7 +113,7 @@ func Search(ctx context.Context, env method.Env, s Space, c Config, objectives [
 		}
 		r.Numbers = append(r.Numbers, values...)
 	}
-	if c.Rank > 0 || c.Draw > 0 {
+	if c.Rank > 0 || c.options().Draw > 0 {
 		r.Ranking, err = run.Once(env.Dir, RankingFile, func() (*run.Ranking, error) { return rank(ctx, env, d, n, c) })
 		if err != nil {
 			return nil, fmt.Errorf("ranking: %w", err)
@@ -139,7 +139,7 @@ func Search(ctx context.Context, env method.Env, s Space, c Config, objectives [
 // drawn are the codes of the networks that a seed draws.
 func (s *Supernet) drawn() (codes []string) {
 	random := rand.New(rand.NewPCG(s.config.Seed, 0xd7a3))
-	for range s.config.Draw {
+	for range s.config.options().Draw {
 		codes = append(codes, s.Space.Code(s.sampler.Path(random)))
 	}
 	return codes

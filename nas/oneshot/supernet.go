@@ -97,7 +97,7 @@ func (c Config) Split(s datasets.Source) (d Data, err error) {
 		}
 	}
 	batches := func(dst *datasets.BatchSource, indices []int, size int, training bool) error {
-		*dst, err = s.Batches(datasets.BatchRequest{Size: size, Indices: indices, Seed: c.Seed*2 + 1, Training: training, Side: c.Image, Cutout: c.Cutout})
+		*dst, err = s.Batches(datasets.BatchRequest{Size: size, Indices: indices, Seed: c.Seed*2 + 1, Training: training, Side: c.Image, Cutout: c.options().Cutout})
 		return err
 	}
 	behind := min(max(measureBatch-c.Recalibrate, c.Recalibrate), measure)
@@ -119,7 +119,7 @@ func NewSupernet(e *engine.Engine, d Data, s Space, c Config) (n *Supernet, err 
 	if in := s.Input(); [3]int(shape[1:]) != in {
 		return nil, fmt.Errorf("data: images of %v, the space takes %v", shape[1:], in)
 	}
-	n = &Supernet{Space: s, config: c, data: d, sums: sums{lowest: 1}, sampler: Sampler{Way: c.Sampling, Choices: s.Choices(), Paths: c.PathsPerStep}}
+	n = &Supernet{Space: s, config: c, data: d, sums: sums{lowest: 1}, sampler: Sampler{Way: c.Sampling, Choices: s.Choices(), Paths: c.options().PathsPerStep}}
 	if w, ok := s.(Weighted); ok {
 		n.sampler.Weights = w.Weights()
 	}
