@@ -329,7 +329,8 @@ def add_arguments(parser, batch_size):
     """The arguments of both scripts."""
     def some_of(*names):
         def check(text):
-            if not all(word in names for word in text.split(",")):
+            # argparse checks the default too, which may be empty.
+            if text and not all(word in names for word in text.split(",")):
                 raise argparse.ArgumentTypeError(f"expected some of {', '.join(names)}, with commas, got {text!r}")
             return text
         return check
