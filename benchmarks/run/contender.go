@@ -36,6 +36,8 @@ type contender struct {
 	// Command is the program and its arguments; Env is added to the environment.
 	Command []string
 	Env     []string
+	// Part is true where less than a step is timed, which is compared with nobody's.
+	Part bool
 	// Check, where it is not nil, refuses a sample that is not of the same computation as the others'.
 	Check func(sample) error
 }
@@ -70,9 +72,11 @@ type sample struct {
 	// ImportRSS is the resident size before the network exists: PyTorch's own libraries.
 	ImportRSS float64 `json:"import_rss_mb,omitempty"`
 
-	// PathLosses are the losses of each step's paths, PathParameters the weights of some paths by code, for the suite
-	// fairnas; Profile is where its step's time goes, where that was asked for.
+	// PathLosses are the losses of each step's paths, or of its halves; PathParameters the weights of some paths by code,
+	// for the suite fairnas; Architecture the parameters of a search's architecture after the second step; Profile is where
+	// the step's time goes, where that was asked for.
 	PathLosses     [][]float64    `json:"path_losses,omitempty"`
+	Architecture   []float64      `json:"architecture,omitempty"`
 	PathParameters map[string]int `json:"path_parameters,omitempty"`
 	Profile        *profile       `json:"profile,omitempty"`
 

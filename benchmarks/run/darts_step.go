@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 
@@ -29,9 +30,7 @@ func dartsProcess(ctx context.Context, args []string, out io.Writer) error {
 	c := stepProcess{name: dartsStepName, out: out}
 	size, image := space.Size{Classes: 10, InputChannels: 3}, 0
 	f := c.flags(64)
-	f.IntVar(&size.Cells, "cells", 8, "cells of the supernet")
-	f.IntVar(&size.Channels, "channels", 16, "channels of the first cell's nodes")
-	f.IntVar(&image, "image", 32, "side of the images in pixels")
+	cellFlags(f, &size, &image)
 	if err := c.parse(f, args); err != nil {
 		return err
 	}
@@ -46,6 +45,13 @@ func dartsProcess(ctx context.Context, args []string, out io.Writer) error {
 		return fmt.Errorf("%s: %w", dartsStepName, err)
 	}
 	return json.NewEncoder(out).Encode(s)
+}
+
+// cellFlags are those of a supernet of cells.
+func cellFlags(f *flag.FlagSet, size *space.Size, image *int) {
+	f.IntVar(&size.Cells, "cells", 8, "cells of the supernet")
+	f.IntVar(&size.Channels, "channels", 16, "channels of the first cell's nodes")
+	f.IntVar(image, "image", 32, "side of the images in pixels")
 }
 
 // dartsTraining is a supernet with both optimizers; its step is that of darts_step.py: the architecture's gradient on
@@ -63,6 +69,20 @@ type half struct {
 	images []float32
 	dims   []int
 	labels []int32
+}
+
+// filledHalves are the batches of a step: the architecture's, then the weights'.
+func filledHalves(size space.Size, batch, image int) (out [2]half) {
+	for i, name := range []string{"valid", "train"} {
+		out[i].dims = []int{batch, image, image, size.InputChannels}
+		out[i].images, out[i].labels = filledBatch(name, out[i].dims, size.Classes)
+	}
+	return out
+}
+
+// tensors are the half's images and labels.
+func (h half) tensors() (x, y *tensors.Tensor) {
+	return tensors.FromFlatDataAndDimensions(h.images, h.dims...), tensors.FromFlatDataAndDimensions(h.labels, len(h.labels))
 }
 
 func newDartsTraining(e *engine.Engine, size space.Size, granularity nn.Level, batch, image int) (*dartsTraining, error) {
@@ -86,16 +106,9 @@ func newDartsTraining(e *engine.Engine, size space.Size, granularity nn.Level, b
 		return nil, err
 	}
 	for _, side := range []string{"alphas_normal", "alphas_reduce"} {
-		v := golden.Input(side, []int{cells.Edges, len(space.DARTSPrimitives)})
-		for i := range v {
-			v[i] *= 1e-3
-		}
-		t.alphas = append(t.alphas, &engine.Variable{Value: e.Tensor(v, cells.Edges, len(space.DARTSPrimitives))})
+		t.alphas = append(t.alphas, &engine.Variable{Value: filledParameters(e, side, cells.Edges, len(space.DARTSPrimitives))})
 	}
-	for i, name := range []string{"valid", "train"} {
-		t.halves[i].dims = []int{batch, image, image, size.InputChannels}
-		t.halves[i].images, t.halves[i].labels = filledBatch(name, t.halves[i].dims, size.Classes)
-	}
+	t.halves = filledHalves(size, batch, image)
 	alpha := t.alphas[0].Value.Shape()
 	return t, t.model.Trace(nn.Mode{Train: true}, shapes.Make(dtypes.Float32, t.halves[0].dims...), shapes.Make(dtypes.Int32, batch), alpha, alpha)
 }
@@ -121,7 +134,7 @@ func (t *dartsTraining) step(_ int, r *recorder) ([]float64, error) {
 // half is a pass forward and back with its optimizer.
 func (t *dartsTraining) half(h half, r *recorder, weights bool, wrt []int, optimize func(*engine.Gradients) error) (float64, error) {
 	r.begin()
-	x, y := tensors.FromFlatDataAndDimensions(h.images, h.dims...), tensors.FromFlatDataAndDimensions(h.labels, len(h.labels))
+	x, y := h.tensors()
 	g, err := t.model.Gradient(nn.Mode{Train: true}, weights, wrt, x, y, t.alphas[0].Value, t.alphas[1].Value)
 	if err != nil {
 		return 0, err
@@ -139,6 +152,24 @@ func (t *dartsTraining) half(h half, r *recorder, weights bool, wrt []int, optim
 	err = errors.Join(g.Finalize(), x.FinalizeAll(), y.FinalizeAll())
 	r.mark(freeing)
 	return loss, err
+}
+
+// filledParameters are those of an architecture that a search starts from, near 0.
+func filledParameters(e *engine.Engine, name string, rows, columns int) *tensors.Tensor {
+	v := golden.Input(name, []int{rows, columns})
+	for i := range v {
+		v[i] *= 1e-3
+	}
+	return e.Tensor(v, rows, columns)
+}
+
+// filledWeights are a model's tensors as fill_module of benchmarks/torch makes them.
+func filledWeights(m *engine.Model) error {
+	state := map[string][]float64{}
+	for _, s := range m.Specs() {
+		state[s.Name] = golden.Tensor(s.Name, s.Shape, 3)
+	}
+	return m.LoadFloat64(state)
 }
 
 // filledBatch are the images of these dimensions [batch, height, width, channels] and labels that the scripts in

@@ -16,7 +16,6 @@ import (
 
 	"github.com/gonas/gonas/backend"
 	"github.com/gonas/gonas/nas/engine"
-	"github.com/gonas/gonas/nas/golden"
 	"github.com/gonas/gonas/nas/method"
 	"github.com/gonas/gonas/nas/nn"
 	"github.com/gonas/gonas/nas/oneshot"
@@ -97,11 +96,7 @@ func newFairnasTraining(e *engine.Engine, p space.Paths, granularity nn.Level, b
 	if t.model, err = e.NewModel(root, granularity); err != nil {
 		return nil, err
 	}
-	state := map[string][]float64{}
-	for _, s := range t.model.Specs() {
-		state[s.Name] = golden.Tensor(s.Name, s.Shape, 3)
-	}
-	if err := t.model.LoadFloat64(state); err != nil {
+	if err := filledWeights(t.model); err != nil {
 		return nil, err
 	}
 	t.optimizer = e.NewOptimizer(engine.SGD{Momentum: fairnasWeights.Momentum, WeightDecay: fairnasWeights.WeightDecay}, fairnasWeights.Clip)

@@ -21,47 +21,12 @@ import (
 
 // standInFairNAS plays one process of the suite fairnas.
 func standInFairNAS(log string, args []string) int {
-	value := func(flag string) string {
-		for i, a := range args {
-			if strings.TrimLeft(a, "-") == flag {
-				return args[i+1]
-			}
-		}
-		return ""
-	}
-	s := sample{Framework: "torch", Format: value("memory-format"), Batch: fairnasBatch, FirstCall: 3, Steps: []float64{2, 2.2, 2.1}, PeakRSS: 1000, Backend: "stand-in torch",
-		Parameters: 1912074, PathLosses: [][]float64{{2.33, 2.34}, {2.44, 2.45}}, PathParameters: map[string]int{"00000000": 221514, "55555555": 503034, fairnasPath: 321834}}
-	line := s.Format
-	if args[0] == fairnasStepName {
-		cache := os.Getenv("GONAS_CACHE_DIR")
-		entries, err := os.ReadDir(cache)
-		if err != nil {
-			return 3
-		}
-		s = sample{Framework: "gonas", Batch: fairnasBatch, FirstCall: 1, Steps: []float64{1, 1, 1}, PeakRSS: 500, Backend: "stand-in", PathLosses: s.PathLosses}
-		line = "gonas " + value("path")
-		if len(entries) == 0 {
-			s.FirstCall, s.Ready, s.Compilations = 4, 5, 218
-			if os.WriteFile(filepath.Join(cache, "entry"), nil, 0o600) != nil {
-				return 3
-			}
-		}
-		if args[len(args)-1] == "-profile" {
-			line = "profile"
-			s.Profile = &profile{Wall: 1, Passes: 0.9, BusyPasses: []float64{0, 0.1, 0.8}, Rows: []profileRow{{"gradient", "5×5, 16→48→24, stride 1, 32×32", 1, 0.75}, {"update", "weights", 53, 0.25}}}
-		}
-	} else if os.Getenv("BENCH_STAND_IN_FAIL") == "losses" {
-		s.PathLosses = [][]float64{{2.33, 2.34}, {2.44, 2.46}}
-	}
-	f, err := os.OpenFile(log, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return 3
-	}
-	defer f.Close()
-	if _, err := f.WriteString(strings.TrimSpace(line) + "\n"); err != nil || json.NewEncoder(os.Stdout).Encode(s) != nil {
-		return 3
-	}
-	return 0
+	return standInStep(log, args, sample{
+		Batch: fairnasBatch, Steps: []float64{2, 2.2, 2.1}, Parameters: 1912074, PathLosses: [][]float64{{2.33, 2.34}, {2.44, 2.45}},
+		PathParameters: map[string]int{"00000000": 221514, "55555555": 503034, fairnasPath: 321834},
+		Profile: &profile{Wall: 1, Passes: 0.8, Update: 0.1, BusyPasses: []float64{0, 0.1, 0.7},
+			Rows: []profileRow{{"gradient", "5×5, 16→48→24, stride 1, 32×32", 1, 0.75}, {"update", "weights", 53, 0.25}}},
+	})
 }
 
 func TestFairNASSuite(t *testing.T) {
@@ -87,7 +52,7 @@ func TestFairNASSuite(t *testing.T) {
 	require.Len(t, files, 2)
 	data, err := os.ReadFile(files[0])
 	require.NoError(t, err)
-	var r fairnasReport
+	var r stepReport
 	require.NoError(t, json.Unmarshal(data, &r))
 	assert.Len(t, r.Samples, 6, "the profile's process is none of the timed ones")
 	assert.Equal(t, 1912074, r.Parameters)
@@ -96,7 +61,7 @@ func TestFairNASSuite(t *testing.T) {
 func TestFairNASRefusesAnotherNetwork(t *testing.T) {
 	t.Setenv("BENCH_STAND_IN_FAIL", "losses")
 	o, _ := standInOptions(t, "-suite", "fairnas", "-rounds", "1")
-	require.ErrorContains(t, bench(context.Background(), o, io.Discard, io.Discard), "step 1, path 1: expected a loss of 2.45")
+	require.ErrorContains(t, bench(context.Background(), o, io.Discard, io.Discard), "step 1, loss 1: expected 2.45")
 }
 
 func TestStrictPathsTakeEveryChoiceOnce(t *testing.T) {
@@ -137,7 +102,7 @@ func TestFairNASStep(t *testing.T) {
 		}
 	}
 	assert.InDeltaMapValues(t, map[string]float64{"forward": 8, "gradient": 8}, kinds, 1e-9, "a path of eight layers")
-	assert.Contains(t, p.markdown(), "| 16→24, stride 1, 32×32 |")
+	assert.Contains(t, p.bottlenecks(), "| 16→24, stride 1, 32×32 |")
 }
 
 func TestAddBusy(t *testing.T) {

@@ -1,5 +1,5 @@
-// Command run compares one bilevel search step of the DARTS supernet, a strict-fair step of FairNAS, and the evaluation of
-// four networks of the zoo, with the same networks in PyTorch, and NSGA-II with pymoo's, on this machine and in one run,
+// Command run compares one bilevel search step of the DARTS supernet, a strict-fair step of FairNAS, a search step of ROME, and
+// the evaluation of four networks of the zoo, with the same networks in PyTorch, and NSGA-II with pymoo's, on this machine and in one run,
 // and writes the results to benchmarks/results:
 //
 //	go run ./benchmarks/run            (or: make bench)
@@ -36,7 +36,7 @@ type options struct {
 	Formats       []string
 	Root          string
 	Binary        string
-	// Self is this program, which is also our side of the suite fairnas.
+	// Self is this program, which is also our side of the suites fairnas and rome.
 	Self     string
 	TorchDir string
 	PymooDir string
@@ -50,13 +50,13 @@ type options struct {
 }
 
 // suiteNames are the comparisons, in the order of the report's folder.
-var suiteNames = []string{"darts-step", "fairnas", "inference", "nsga2"}
+var suiteNames = []string{"darts-step", "fairnas", "inference", "nsga2", "rome"}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	processes := map[string]func(context.Context, []string, io.Writer) error{
-		fairnasStepName: fairnasProcess, dartsStepName: dartsProcess, doctorName: doctorProcess, zooName: zooProcess, gpuCheckName: gpuCheck,
+		fairnasStepName: fairnasProcess, romeStepName: romeProcess, dartsStepName: dartsProcess, doctorName: doctorProcess, zooName: zooProcess, gpuCheckName: gpuCheck,
 	}
 	if len(os.Args) > 1 {
 		if process, ok := processes[os.Args[1]]; ok {
@@ -228,7 +228,7 @@ func bench(ctx context.Context, o options, out, log io.Writer) error {
 		if python, err = torchEnvironment(o.TorchDir, filepath.Join(scripts, "requirements.txt")).python(ctx, log); err != nil {
 			return err
 		}
-		// The suite fairnas compares both sides' losses itself.
+		// The suites fairnas and rome compare both sides' losses themselves.
 		if slices.Contains(o.Suites, "darts-step") || slices.Contains(o.Suites, "inference") {
 			if o.Golden == "" {
 				fmt.Fprintln(log, "PyTorch's network is not compared with reference numbers: neither -golden nor GONAS_GOLDEN is set")
@@ -238,13 +238,14 @@ func bench(ctx context.Context, o options, out, log io.Writer) error {
 		}
 	}
 
-	if slices.Contains(o.Suites, "fairnas") {
-		if err := fairnasSuite(ctx, o, python, out, log); err != nil {
-			return err
+	for _, s := range []struct {
+		name string
+		run  func(ctx context.Context, o options, python string, out, log io.Writer) error
+	}{{"fairnas", fairnasSuite}, {"rome", romeSuite}, {"inference", inference}} {
+		if !slices.Contains(o.Suites, s.name) {
+			continue
 		}
-	}
-	if slices.Contains(o.Suites, "inference") {
-		if err := inference(ctx, o, python, out, log); err != nil {
+		if err := s.run(ctx, o, python, out, log); err != nil {
 			return err
 		}
 	}
@@ -258,11 +259,8 @@ func bench(ctx context.Context, o options, out, log io.Writer) error {
 	}
 	defer os.RemoveAll(caches)
 
-	r := report{
-		Benchmark: "darts-step", Date: today(), Machine: describeMachine(o.Root), Threads: o.Threads, Warmup: o.Warmup,
-		Allocator: allocator,
-		Network:   "The full DARTS supernet: 8 cells, 16 channels, images of 32×32, 1,930,618 weights.",
-	}
+	r := o.report("darts-step")
+	r.Network = "The full DARTS supernet: 8 cells, 16 channels, images of 32×32, 1,930,618 weights."
 	runErr := func() error {
 		for _, batch := range o.Batches {
 			var contenders []contender

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -55,9 +56,14 @@ func (r *recorder) begin() {
 	}
 }
 
-func (r *recorder) mark(p phase) {
-	if r != nil {
-		r.steps[len(r.steps)-1].ends[p] = time.Now()
+// mark ends phases, several at once where they cannot be told apart.
+func (r *recorder) mark(list ...phase) {
+	if r == nil {
+		return
+	}
+	now := time.Now()
+	for _, p := range list {
+		r.steps[len(r.steps)-1].ends[p] = now
 	}
 }
 
@@ -90,8 +96,8 @@ type profileRow struct {
 // profile puts together what was noted.
 func (r *recorder) profile() *profile {
 	p := &profile{}
-	share := float64(r.parts) / float64(len(r.steps))
-	add := func(to *float64, d time.Duration) { *to += share * d.Seconds() }
+	part := float64(r.parts) / float64(len(r.steps))
+	add := func(to *float64, d time.Duration) { *to += part * d.Seconds() }
 	for _, s := range r.steps {
 		first := s.ends[passes]
 		for _, c := range r.calls {
@@ -105,8 +111,8 @@ func (r *recorder) profile() *profile {
 		add(&p.Reading, s.ends[reading].Sub(s.ends[passes]))
 		add(&p.Update, s.ends[update].Sub(s.ends[reading]))
 		add(&p.Freeing, s.ends[freeing].Sub(s.ends[update]))
-		p.BusyPasses = addBusy(p.BusyPasses, share, r.calls, first, s.ends[passes])
-		p.BusyUpdate = addBusy(p.BusyUpdate, share, r.calls, s.ends[reading], s.ends[update])
+		p.BusyPasses = addBusy(p.BusyPasses, part, r.calls, first, s.ends[passes])
+		p.BusyUpdate = addBusy(p.BusyUpdate, part, r.calls, s.ends[reading], s.ends[update])
 	}
 	at := map[[2]string]int{}
 	for _, c := range r.calls {
@@ -117,7 +123,7 @@ func (r *recorder) profile() *profile {
 			i, at[key] = len(p.Rows), len(p.Rows)
 			p.Rows = append(p.Rows, profileRow{Kind: kind, Block: block})
 		}
-		p.Rows[i].Calls += share
+		p.Rows[i].Calls += part
 		add(&p.Rows[i].Seconds, c.End.Sub(c.Begin))
 	}
 	slices.SortStableFunc(p.Rows, func(a, b profileRow) int {
@@ -169,4 +175,118 @@ func describeKey(key string) (kind, block string) {
 		return kind, strings.Join(strings.FieldsFunc(block, func(r rune) bool { return r == '|' }), " ")
 	}
 	return kind, "weights"
+}
+
+// milliseconds and share print seconds in tables of a profile.
+func milliseconds(seconds float64) string { return fmt.Sprintf("%.1f", 1000*seconds) }
+func share(seconds, of float64) string    { return fmt.Sprintf("%.1f %%", 100*seconds/of) }
+
+// clock is the profile by the clock; planned says whose planning comes before the first executable. Phases that were not
+// told apart are left out.
+func (p profile) clock(planned string) string {
+	busy := func(list []float64) string {
+		var parts []string
+		for n, s := range list {
+			parts = append(parts, fmt.Sprintf("%d at once %s ms", n, milliseconds(s)))
+		}
+		return "executables: " + strings.Join(parts, ", ")
+	}
+	row := func(what string, seconds float64, note string) []string {
+		return []string{what, milliseconds(seconds), share(seconds, p.Wall), note}
+	}
+	rows := [][]string{row("planning: "+planned+", until the first executable runs", p.Planning, "")}
+	if p.Update > 0 {
+		rows = append(rows, row("forward and gradients", p.Passes, busy(p.BusyPasses)), row("reading losses", p.Reading, ""),
+			row("optimizer", p.Update, busy(p.BusyUpdate)))
+	} else {
+		rows = append(rows, row("forward and gradients, reading losses, optimizer", p.Passes, busy(p.BusyPasses)))
+	}
+	rows = append(rows, row("freeing", p.Freeing, ""), []string{"step", milliseconds(p.Wall), "", ""})
+	return "Of a process of its own after the timed ones, means over its steps. By the clock:\n\n" + table([]string{"", "ms", "of the step", ""}, rows)
+}
+
+// seconds are those of all executables together.
+func (p profile) seconds() (total float64) {
+	for _, r := range p.Rows {
+		total += r.Seconds
+	}
+	return total
+}
+
+// executables is the profile by kind of executable and by what group makes of the block.
+func (p profile) executables(group func(block string) string) string {
+	groups, order := map[string]profileRow{}, []string{}
+	for _, r := range p.Rows {
+		name := r.Kind + " of " + group(r.Block)
+		g, ok := groups[name]
+		if !ok {
+			order = append(order, name)
+		}
+		groups[name] = profileRow{Calls: g.Calls + r.Calls, Seconds: g.Seconds + r.Seconds}
+	}
+	slices.SortStableFunc(order, func(x, y string) int { return cmp.Compare(groups[y].Seconds, groups[x].Seconds) })
+	total := p.seconds()
+	var rows [][]string
+	for _, name := range order {
+		g := groups[name]
+		rows = append(rows, []string{name, fmt.Sprintf("%.0f", g.Calls), milliseconds(g.Seconds), share(g.Seconds, total)})
+	}
+	rows = append(rows, []string{"all", "", milliseconds(total), ""})
+	return "\nBy executable, each on its own thread (a gradient runs its block's forward again):\n\n" + table([]string{"", "calls", "ms", "of all"}, rows)
+}
+
+// bottleneckName is what describeKey calls an inverted bottleneck.
+var bottleneckName = regexp.MustCompile(`^(\d)×\d, (\d+)→(\d+)→(\d+), (.*)$`)
+
+// bottlenecks is the profile of inverted bottlenecks by layer and choice, empty where there is none.
+func (p profile) bottlenecks() string {
+	type cell struct{ forward, gradient float64 }
+	layers, choices := []string{}, []string{}
+	cells := map[[2]string]cell{}
+	for _, r := range p.Rows {
+		m := bottleneckName.FindStringSubmatch(r.Block)
+		if m == nil {
+			continue
+		}
+		in, _ := strconv.Atoi(m[2])
+		hidden, _ := strconv.Atoi(m[3])
+		layer, choice := fmt.Sprintf("%s→%s, %s", m[2], m[4], m[5]), fmt.Sprintf("%d·in, %s×%s", hidden/in, m[1], m[1])
+		layers, choices = append(layers, layer), append(choices, choice)
+		c := cells[[2]string{layer, choice}]
+		if r.Kind == "forward" {
+			c.forward += r.Seconds
+		} else {
+			c.gradient += r.Seconds
+		}
+		cells[[2]string{layer, choice}] = c
+	}
+	if len(layers) == 0 {
+		return ""
+	}
+	for _, list := range []*[]string{&layers, &choices} {
+		slices.Sort(*list)
+		*list = slices.Compact(*list)
+	}
+	// The first layers come first: larger images, then fewer channels.
+	slices.SortStableFunc(layers, func(x, y string) int { return layerKey(x) - layerKey(y) })
+	total := p.seconds()
+	var rows [][]string
+	for _, layer := range layers {
+		row, sum := []string{layer}, 0.0
+		for _, choice := range choices {
+			c := cells[[2]string{layer, choice}]
+			sum += c.forward + c.gradient
+			row = append(row, milliseconds(c.forward)+" + "+milliseconds(c.gradient))
+		}
+		rows = append(rows, append(row, milliseconds(sum), share(sum, total)))
+	}
+	headings := append(append([]string{"layer"}, choices...), "ms", "of all")
+	return "\nBottlenecks, forward + gradient in ms, by layer (channels, stride, side of its images) and choice (expansion, kernel):\n\n" + table(headings, rows)
+}
+
+// layerKey orders names of layers.
+func layerKey(layer string) int {
+	var in, out, stride, side int
+	_, _ = fmt.Sscanf(strings.ReplaceAll(layer, ",", ""), "%d→%d stride %d %d", &in, &out, &stride, &side)
+	return -1000000*side + 1000*in + out
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -59,62 +60,75 @@ func number(v float64) string {
 	return fmt.Sprintf("%.2f", v)
 }
 
+// report is the beginning of a suite's.
+func (o options) report(benchmark string) report {
+	return report{Benchmark: benchmark, Date: today(), Machine: describeMachine(o.Root), Threads: o.Threads, Warmup: o.Warmup, Allocator: allocator}
+}
+
 // markdown is the report for people.
 func (r report) markdown() string {
+	text := r.Network + " One step is Adam on the architecture, then clipped SGD on the weights, each with its own batch."
+	return r.page("DARTS search step", text, "") + fmt.Sprintf("\n## Bars (batch %d)\n\n%s", barBatch, barTable(r.Bars))
+}
+
+// page is the report without its bars, under a title; text says what is compared, note what else is to know of the numbers.
+func (r report) page(title, text, note string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# DARTS search step beside PyTorch, %s\n\n", r.Date)
+	fmt.Fprintf(&b, "# %s beside PyTorch, %s\n\n", title, r.Date)
 	if !r.Complete {
 		b.WriteString("Stopped before the end: what follows is what was measured until then.\n\n")
 	}
-	fmt.Fprintf(&b, "%s One step is Adam on the architecture, then clipped SGD on the weights, each with its own batch. "+
-		"Processes of all contenders take turns; times are medians over all their timed steps (%d step(s) of warm-up after "+
-		"the first), in seconds; memory is the largest resident size in MiB.\n\n", r.Network, r.Warmup)
-
+	times := fmt.Sprintf("Processes of all contenders take turns; times are medians over all their timed steps (%d step(s) of warm-up after "+
+		"the first), in seconds; memory is the largest resident size in MiB. %s", r.Warmup, note)
+	fmt.Fprintf(&b, "%s %s\n\n", text, strings.TrimSpace(times))
 	fmt.Fprintf(&b, "%s %d threads for each side; %s.\n", r.Machine.sentence(), r.Threads, strings.Join(r.Allocator, " "))
-	fmt.Fprintf(&b, "Backends: %s.\n", strings.Join(r.Backends, "; "))
-	b.WriteString(r.load())
-
-	batches := []int{}
-	byBatch := map[int][]summary{}
+	fmt.Fprintf(&b, "Backends: %s.\n%s", strings.Join(r.Backends, "; "), r.load())
+	var batches []int
 	for _, s := range r.Summaries {
-		if _, ok := byBatch[s.Batch]; !ok {
+		if !slices.Contains(batches, s.Batch) {
 			batches = append(batches, s.Batch)
 		}
-		byBatch[s.Batch] = append(byBatch[s.Batch], s)
 	}
 	for _, batch := range batches {
-		steps := map[string]float64{}
-		for _, s := range byBatch[batch] {
-			steps[s.Name] = s.Step
-		}
-		over := func(s summary, name string) string {
-			if steps[name] == 0 {
-				return "–"
-			}
-			return number(s.Step / steps[name])
-		}
-		var rows [][]string
-		for _, s := range byBatch[batch] {
-			compile, load := "–", "–"
-			if s.Framework == "gonas" {
-				if s.FirstCold > 0 {
-					compile = fmt.Sprintf("%s, %s summed (%d)", number(s.CompileCold), number(s.CompileSum), s.Compilations)
-				}
-				load = number(s.Load)
-			}
-			rows = append(rows, []string{
-				s.Name, number(s.Step), number(s.Quickest) + "–" + number(s.Slowest),
-				over(s, "torch default"), over(s, "torch channels_last"),
-				number(s.FirstCold), number(s.First), compile, load, number(s.CPU), number(s.PeakCold), number(s.Peak),
-			})
-		}
-		fmt.Fprintf(&b, "\n## Batch %d\n\n%s", batch, table([]string{
-			"", "step", "range", "/ default", "/ channels-last", "first call, cold", "first call, cached or no compiler",
-			"compiling, cold (programs)", "loading, cached", "CPU-s a step", "peak, cold", "peak"}, rows))
+		fmt.Fprintf(&b, "\n## Batch %d\n\n%s", batch, r.times(batch))
 	}
-
-	fmt.Fprintf(&b, "\n## Bars (batch %d)\n\n%s", barBatch, barTable(r.Bars))
 	return b.String()
+}
+
+// times is the table of the contenders of a batch size. When nothing compiles any more is in it where processes told.
+func (r report) times(batch int) string {
+	told := slices.ContainsFunc(r.Summaries, func(s summary) bool { return s.ReadyCold > 0 })
+	ready := func(x string) []string {
+		if told {
+			return []string{x}
+		}
+		return nil
+	}
+	over := func(s summary, name string) string {
+		other := named(r.Summaries, name, batch)
+		if other == nil || s.Part {
+			return "–"
+		}
+		return number(s.Step / other.Step)
+	}
+	var rows [][]string
+	for _, s := range r.Summaries {
+		if s.Batch != batch {
+			continue
+		}
+		compile, load := "–", "–"
+		if s.Framework == "gonas" {
+			if s.FirstCold > 0 {
+				compile = fmt.Sprintf("%s, %s summed (%d)", number(s.CompileCold), number(s.CompileSum), s.Compilations)
+			}
+			load = number(s.Load)
+		}
+		rows = append(rows, slices.Concat(
+			[]string{s.Name, number(s.Step), number(s.Quickest) + "–" + number(s.Slowest), over(s, "torch default"), over(s, "torch channels_last"), number(s.FirstCold)},
+			ready(number(s.ReadyCold)), []string{number(s.First), compile, load, number(s.CPU), number(s.PeakCold), number(s.Peak)}))
+	}
+	return table(slices.Concat([]string{"", "step", "range", "/ default", "/ channels-last", "first call, cold"}, ready("nothing compiles any more, cold"),
+		[]string{"first call, cached or no compiler", "compiling, cold (programs)", "loading, cached", "CPU-s a step", "peak, cold", "peak"}), rows)
 }
 
 // load is a line on the load averages when the processes started, empty where the system does not tell.

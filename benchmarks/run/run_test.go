@@ -35,6 +35,9 @@ func standIn(log string, args []string) int {
 	if args[0] == fairnasStepName || filepath.Base(args[0]) == "fairnas_step.py" {
 		return standInFairNAS(log, args)
 	}
+	if args[0] == romeStepName || filepath.Base(args[0]) == "rome_step.py" {
+		return standInROME(log, args)
+	}
 	value := func(flag string) string {
 		for i, a := range args {
 			if a == flag {

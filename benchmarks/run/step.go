@@ -67,6 +67,16 @@ type training interface {
 	finalize() error
 }
 
+// searching is a training that moves an architecture too.
+type searching interface {
+	// architecture are all of its parameters.
+	architecture() ([]float64, error)
+}
+
+// comparedSteps are the steps whose losses, and the parameters after them, tell whether two sides compute the same. The
+// second is behind the first update; later ones add up what both sides round.
+const comparedSteps = 2
+
 // measure makes the training and does the steps.
 func (c stepProcess) measure(ctx context.Context, b *backend.Backend, build func(*engine.Engine) (training, error)) (sample, error) {
 	s := sample{Framework: "gonas", Granularity: c.granularity.String(), Backend: b.Info.Kind + " " + b.Info.PluginVersion, Batch: c.batch, Threads: runtime.NumCPU()}
@@ -114,6 +124,11 @@ func (c stepProcess) measure(ctx context.Context, b *backend.Backend, build func
 		case step > c.warmup:
 			s.Steps = append(s.Steps, time.Since(start).Seconds())
 			cpu = append(cpu, cpuSeconds()-startCPU)
+		}
+		if of, ok := t.(searching); ok && step == comparedSteps-1 {
+			if s.Architecture, err = of.architecture(); err != nil {
+				return s, err
+			}
 		}
 	}
 	s.CPUPerStep = median(cpu)

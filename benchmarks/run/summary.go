@@ -12,6 +12,8 @@ type summary struct {
 	Framework string `json:"framework"`
 	Variant   string `json:"variant"`
 	Batch     int    `json:"batch"`
+	// Part is true where less than a step was timed.
+	Part bool `json:"part,omitempty"`
 	// Step is the median of all timed steps of all processes, between the quickest and the slowest.
 	Step     float64 `json:"step_median_s"`
 	Quickest float64 `json:"step_min_s"`
@@ -45,7 +47,7 @@ func median(values []float64) float64 {
 
 // summarise puts the samples of one contender together; there must be at least one.
 func summarise(c contender, samples []sample) summary {
-	s := summary{Name: c.Name, Framework: c.Framework, Variant: c.Variant, Batch: c.Batch}
+	s := summary{Name: c.Name, Framework: c.Framework, Variant: c.Variant, Batch: c.Batch, Part: c.Part}
 	var steps, first, load, cpu []float64
 	for _, x := range samples {
 		steps = append(steps, x.Steps...)

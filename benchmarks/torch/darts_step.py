@@ -10,8 +10,10 @@ Where PyTorch offers a faster way to the same numbers, that way is the default.
 """
 
 import argparse
+import functools
 import gc
 import json
+import operator
 import os
 import resource
 import statistics
@@ -128,13 +130,15 @@ class MixedEdge(nn.Module):
 
 
 class Cell(nn.Module):
-    def __init__(self, before_last, last, channels, reduction, after_reduction, skip_none):
+    """Edges get their weights; one whose weights are None is left out."""
+
+    def __init__(self, before_last, last, channels, reduction, after_reduction, edge):
         super().__init__()
         self.reduction = reduction
         self.preprocess0 = (FactorizedReduce if after_reduction else relu_conv_norm)(before_last, channels)
         self.preprocess1 = relu_conv_norm(last, channels)
         self._ops = nn.ModuleList(
-            MixedEdge(channels, 2 if reduction and source < 2 else 1, skip_none)
+            edge(channels, 2 if reduction and source < 2 else 1)
             for node in range(NODES) for source in range(2 + node)
         )
 
@@ -142,15 +146,16 @@ class Cell(nn.Module):
         states = [self.preprocess0(s0), self.preprocess1(s1)]
         edge = 0
         for _ in range(NODES):
-            states.append(sum(self._ops[edge + i](x, weights[edge + i]) for i, x in enumerate(states)))
+            outputs = [self._ops[edge + i](x, w) for i, x in enumerate(states) if (w := weights[edge + i]) is not None]
+            states.append(functools.reduce(operator.add, outputs))  # sum would add the first to 0
             edge += len(states) - 1
         return torch.cat(states[-NODES:], 1)
 
 
-class Supernet(nn.Module):
-    """Images [batch, 3, height, width] to logits [batch, classes]; alphas are kept out of the state_dict."""
+class CellNetwork(nn.Module):
+    """Images [batch, 3, height, width] and the edges' weights in each kind of cell to logits [batch, classes]."""
 
-    def __init__(self, channels=16, classes=10, layers=8, stem_multiplier=3, skip_none=True):
+    def __init__(self, edge, channels=16, classes=10, layers=8, stem_multiplier=3):
         super().__init__()
         width = stem_multiplier * channels
         self.stem = nn.Sequential(nn.Conv2d(3, width, 3, padding=1, bias=False), nn.BatchNorm2d(width))
@@ -159,17 +164,26 @@ class Supernet(nn.Module):
         for i in range(layers):
             reduction = i in (layers // 3, 2 * layers // 3)
             channels *= 2 if reduction else 1
-            self.cells.append(Cell(before_last, last, channels, reduction, after_reduction, skip_none))
+            self.cells.append(Cell(before_last, last, channels, reduction, after_reduction, edge))
             before_last, last, after_reduction = last, NODES * channels, reduction
         self.classifier = nn.Linear(last, classes)
-        self.alphas = [(1e-3 * torch.randn(EDGES, len(PRIMITIVES))).requires_grad_() for _ in range(2)]
 
-    def forward(self, x):
-        normal, reduce = (F.softmax(a, -1) for a in self.alphas)
+    def forward(self, x, normal, reduce):
         s0 = s1 = self.stem(x)
         for cell in self.cells:
             s0, s1 = s1, cell(s0, s1, reduce if cell.reduction else normal)
         return self.classifier(s1.mean((2, 3)))
+
+
+class Supernet(CellNetwork):
+    """Images to logits, all primitives weighed by alphas, which are kept out of the state_dict."""
+
+    def __init__(self, *args, skip_none=True, **kwargs):
+        super().__init__(lambda channels, stride: MixedEdge(channels, stride, skip_none), *args, **kwargs)
+        self.alphas = [(1e-3 * torch.randn(EDGES, len(PRIMITIVES))).requires_grad_() for _ in range(2)]
+
+    def forward(self, x):
+        return super().forward(x, *(F.softmax(a, -1) for a in self.alphas))
 
 
 def parameter_count(net):
@@ -270,7 +284,7 @@ def timed(args, step):
 
 
 def described(args, memory_format, precision):
-    """What both scripts tell of a run, at its end."""
+    """What all scripts tell of a run, at its end."""
     cuda = args.device == "cuda"
     result = {
         "framework": "torch",
@@ -326,7 +340,7 @@ def run(args, measure):
 
 
 def add_arguments(parser, batch_size):
-    """The arguments of both scripts."""
+    """The arguments of all scripts."""
     def some_of(*names):
         def check(text):
             # argparse checks the default too, which may be empty.
@@ -346,6 +360,36 @@ def add_arguments(parser, batch_size):
     parser.add_argument("--steps", type=int, default=5, help="timed steps")
     parser.add_argument("--warmup", type=int, default=1, help="steps after the first one and before the timed ones")
     parser.add_argument("--json", action="store_true", help="print one line of JSON for each format and precision")
+
+
+def add_size_arguments(parser):
+    """The size of a supernet of cells."""
+    parser.add_argument("--cells", type=int, default=8)
+    parser.add_argument("--channels", type=int, default=16, help="channels of the first cell's nodes")
+
+
+def add_weights_arguments(parser, rate, decay):
+    """The optimizer of the weights."""
+    parser.add_argument("--rate", type=float, default=rate, help="learning rate")
+    parser.add_argument("--momentum", type=float, default=0.9)
+    parser.add_argument("--decay", type=float, default=decay, help="L2 decay of the weights")
+    parser.add_argument("--clip", type=float, default=5, help="largest norm of the gradients, 0 for none")
+
+
+class WeightsOptimizer:
+    """Clipped SGD of a network's weights by those arguments."""
+
+    def __init__(self, net, args):
+        self.parameters, self.clip = list(net.parameters()), args.clip
+        self.sgd = torch.optim.SGD(self.parameters, args.rate, momentum=args.momentum, weight_decay=args.decay)
+
+    def zero_grad(self):
+        self.sgd.zero_grad(set_to_none=True)
+
+    def step(self):
+        if self.clip > 0:
+            nn.utils.clip_grad_norm_(self.parameters, self.clip)
+        self.sgd.step()
 
 
 def check_arguments(parser, args):
@@ -407,8 +451,7 @@ def tell(result, args):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(parser, 16)
-    parser.add_argument("--cells", type=int, default=8)
-    parser.add_argument("--channels", type=int, default=16, help="channels of the first cell's nodes")
+    add_size_arguments(parser)
     parser.add_argument("--arch-grads", choices=("alphas", "all"), default="alphas",
                         help="alphas: each half of a step computes only the gradients it uses; all: both, as the official code does")
     parser.add_argument("--none", choices=("skip", "multiply"), default="skip",

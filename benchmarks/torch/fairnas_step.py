@@ -15,7 +15,10 @@ from torch import nn
 from torch.nn import functional as F
 
 import fill
-from darts_step import FORMATS, add_arguments, batch, check_arguments, compile_modules, described, parameter_count, peak_rss_mb, prepare, run, timed
+from darts_step import (
+    FORMATS, WeightsOptimizer, add_arguments, add_weights_arguments, batch, check_arguments, compile_modules, described, parameter_count,
+    peak_rss_mb, prepare, run, timed,
+)
 
 STEM, LAST, CLASSES = 16, 320, 10
 LAYERS = ((24, 1), (24, 1), (40, 2), (40, 1), (80, 2), (80, 1), (96, 1), (96, 1))  # channels, stride
@@ -77,8 +80,7 @@ def strict_paths(step, layers=len(LAYERS)):
 
 class Training:
     def __init__(self, net, args):
-        self.net, self.clip = net, args.clip
-        self.optimizer = torch.optim.SGD(net.parameters(), args.rate, momentum=args.momentum, weight_decay=args.decay)
+        self.net, self.optimizer = net, WeightsOptimizer(net, args)
 
     def step(self, paths, images, labels):
         """One update by the sum of the paths' gradients; each path's loss."""
@@ -88,8 +90,6 @@ class Training:
             loss = F.cross_entropy(self.net(images, path), labels)
             loss.backward()
             losses.append(loss.item())
-        if self.clip > 0:
-            nn.utils.clip_grad_norm_(self.net.parameters(), self.clip)
         self.optimizer.step()
         return losses
 
@@ -118,10 +118,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(parser, 64)
     parser.add_argument("--layers", type=int, default=len(LAYERS), help="only the first layers of the space")
-    parser.add_argument("--rate", type=float, default=0.1, help="learning rate")
-    parser.add_argument("--momentum", type=float, default=0.9)
-    parser.add_argument("--decay", type=float, default=4e-5, help="L2 decay of the weights")
-    parser.add_argument("--clip", type=float, default=5, help="largest norm of the gradients, 0 for none")
+    add_weights_arguments(parser, 0.1, 4e-5)
     parser.add_argument("--count", default="", help="paths, as digits and commas, whose parameters are counted")
     args = parser.parse_args()
     check_arguments(parser, args)
