@@ -73,10 +73,10 @@ type sample struct {
 	ImportRSS float64 `json:"import_rss_mb,omitempty"`
 
 	// PathLosses are the losses of each step's paths, or of its halves; PathParameters the weights of some paths by code,
-	// for the suite fairnas; Architecture the parameters of a search's architecture after the second step; Profile is where
-	// the step's time goes, where that was asked for.
+	// for the suite fairnas; Architecture the tables of a search's parameters after the second step, which reports leave
+	// out; Profile is where the step's time goes, where that was asked for.
 	PathLosses     [][]float64    `json:"path_losses,omitempty"`
-	Architecture   []float64      `json:"architecture,omitempty"`
+	Architecture   [][]float64    `json:"architecture,omitempty"`
 	PathParameters map[string]int `json:"path_parameters,omitempty"`
 	Profile        *profile       `json:"profile,omitempty"`
 
@@ -116,6 +116,7 @@ func (c contender) run(ctx context.Context, log io.Writer) (sample, error) {
 			return sample{}, fmt.Errorf("%s: %w", c.Name, err)
 		}
 	}
+	s.Architecture = nil
 	s.Busy, s.Wall = busy, time.Since(began).Seconds()
 	return s, nil
 }

@@ -109,13 +109,13 @@ func (t *romeTraining) step(n int, r *recorder) ([]float64, error) {
 	return []float64{values.Of("val_loss"), values.Of("train_loss")}, err
 }
 
-func (t *romeTraining) architecture() (out []float64, err error) {
+func (t *romeTraining) architecture() (out [][]float64, err error) {
 	for _, v := range t.stepper.Parameters() {
 		flat, err := engine.Values(v.Value)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, flat...)
+		out = append(out, flat)
 	}
 	return out, nil
 }

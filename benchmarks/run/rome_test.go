@@ -23,7 +23,7 @@ import (
 func standInROME(log string, args []string) int {
 	return standInStep(log, args, sample{
 		Batch: romeBatch, Steps: []float64{2.4, 2.6, 2.5}, Parameters: 1930618,
-		PathLosses: [][]float64{{2.33, 2.34}, {2.44, 2.45}}, Architecture: []float64{0.001, -0.001},
+		PathLosses: [][]float64{{2.33, 2.34}, {2.44, 2.45}}, Architecture: [][]float64{{0.001, -0.001}},
 		Profile: &profile{Wall: 1, Passes: 0.9, BusyPasses: []float64{0.1, 0.1, 0.7},
 			Rows: []profileRow{{"gradient", "search:sep_conv_5x5 C16 s1", 2, 0.5}, {"gradient", "search:sep_conv_5x5 C32 s1", 1, 0.25}, {"forward", "sum", 9, 0.25}}},
 	})
@@ -57,7 +57,7 @@ func TestROMESuite(t *testing.T) {
 }
 
 func TestROMERefusesAnotherComputation(t *testing.T) {
-	for what, want := range map[string]string{"losses": "step 1, loss 1: expected 2.45", "architecture": "architecture: parameters differ"} {
+	for what, want := range map[string]string{"losses": "step 1, loss 1: expected 2.45", "architecture": "architecture, table 0: expected parameters within"} {
 		t.Setenv("BENCH_STAND_IN_FAIL", what)
 		o, _ := standInOptions(t, "-suite", "rome", "-rounds", "1")
 		require.ErrorContains(t, bench(context.Background(), o, io.Discard, io.Discard), want)
@@ -85,7 +85,8 @@ func TestROMEStep(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, s.PathLosses, 3)
 	assert.NotEqual(t, s.PathLosses[0], s.PathLosses[1])
-	require.Len(t, s.Architecture, 2*(14*7+4*5))
+	require.Len(t, s.Architecture, 4)
+	assert.Equal(t, []int{14 * 7, 14 * 7, 4 * 5, 4 * 5}, []int{len(s.Architecture[0]), len(s.Architecture[1]), len(s.Architecture[2]), len(s.Architecture[3])})
 	require.NotNil(t, s.Profile)
 	p := s.Profile
 	assert.InDelta(t, p.Wall, p.Planning+p.Passes+p.Freeing, 1e-6)

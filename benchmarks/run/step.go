@@ -69,8 +69,8 @@ type training interface {
 
 // searching is a training that moves an architecture too.
 type searching interface {
-	// architecture are all of its parameters.
-	architecture() ([]float64, error)
+	// architecture are the tables of its parameters.
+	architecture() ([][]float64, error)
 }
 
 // comparedSteps are the steps whose losses, and the parameters after them, tell whether two sides compute the same. The

@@ -48,7 +48,7 @@ func standInStep(log string, args []string, s sample) int {
 		case "losses":
 			s.PathLosses[1][1] += 0.01
 		case "architecture":
-			s.Architecture[0] += 0.01
+			s.Architecture[0][1] += 0.01
 		}
 	}
 	f, err := os.OpenFile(log, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
@@ -63,9 +63,9 @@ func standInStep(log string, args []string, s sample) int {
 }
 
 func TestSameComputation(t *testing.T) {
-	ours := sample{Framework: "gonas", PathLosses: [][]float64{{2, 3}, {4, 5}, {6, 7}}, Architecture: []float64{1, 2}}
+	ours := sample{Framework: "gonas", PathLosses: [][]float64{{2, 3}, {4, 5}, {6, 7}}, Architecture: [][]float64{{1}, {2, 3}}}
 	theirs := sample{Framework: "torch", Parameters: 10, PathParameters: map[string]int{"01": 3},
-		PathLosses: [][]float64{{2.003, 3}, {4, 5.009}, {9, 9}}, Architecture: []float64{1.001, 2.0005}}
+		PathLosses: [][]float64{{2.003, 3}, {4, 5.009}, {9, 9}}, Architecture: [][]float64{{1.001}, {2.005, 3}}}
 	check := func(change func(*sample)) error {
 		same := sameComputation(10, map[string]int{"01": 3}, 0.01)
 		require.NoError(t, same(ours))
@@ -83,8 +83,9 @@ func TestSameComputation(t *testing.T) {
 		{"expected those of at least 2 steps, got 1", func(s *sample) { s.PathLosses = s.PathLosses[:1] }},
 		{"step 0: expected 2 losses, got 1", func(s *sample) { s.PathLosses = [][]float64{{2}, {4, 5}} }},
 		{"step 1, loss 0: expected 4 as the first process had, got 4.01", func(s *sample) { s.PathLosses = [][]float64{{2, 3}, {4.01, 5}} }},
-		{"architecture: expected 2 parameters, got 0", func(s *sample) { s.Architecture = nil }},
-		{"architecture: parameters differ", func(s *sample) { s.Architecture = []float64{1, 2.003} }},
+		{"architecture: expected 2 tables, got 0", func(s *sample) { s.Architecture = nil }},
+		{"architecture, table 1: expected 2 parameters, got 1", func(s *sample) { s.Architecture = [][]float64{{1}, {2}} }},
+		{"architecture, table 1: expected parameters within", func(s *sample) { s.Architecture = [][]float64{{1}, {2, 3.007}} }},
 	} {
 		assert.ErrorContains(t, check(c.change), c.want)
 	}

@@ -76,19 +76,21 @@ class Search:
         self.weights_optimizer = WeightsOptimizer(net, args)
         self.arch_optimizer = torch.optim.Adam(self.architecture, args.arch_rate, betas=(0.5, 0.999), weight_decay=args.arch_decay)
 
-    def loss(self, noise, images, labels):
-        drawn = (draw(self.alphas[k], self.betas[k], (noise[k], noise[len(KINDS) + k]), self.temperature) for k in range(len(KINDS)))
-        return F.cross_entropy(self.net(images, *drawn), labels)
+    def draws(self, noise):
+        """What is drawn for each kind of cell."""
+        return [draw(self.alphas[k], self.betas[k], (noise[k], noise[len(KINDS) + k]), self.temperature) for k in range(len(KINDS))]
 
     # Each draw is a function call of its own, so that its graph is gone before the next forward pass: gradients that are
     # not asked for would keep their saved tensors alive.
     def arch_draw(self, noise, share, images, labels):
-        loss = self.loss(noise, images, labels)
+        loss = F.cross_entropy(self.net(images, *self.draws(noise)), labels)
         (share * loss).backward(inputs=self.architecture)
         return loss.item()
 
     def weights_draw(self, noise, images, labels):
-        loss = self.loss(noise, images, labels)
+        with torch.no_grad():  # gates without gradients keep no outputs of operations alive
+            drawn = self.draws(noise)
+        loss = F.cross_entropy(self.net(images, *drawn), labels)
         loss.backward(inputs=self.weights)
         return loss.item()
 
@@ -133,7 +135,7 @@ def measure(args, memory_format, precision):
     def step(n):
         losses = search.step(noises[n], train, valid)
         if n == COMPARED_STEP:
-            architecture.extend(torch.cat([table.detach().flatten() for table in search.architecture]).tolist())
+            architecture.extend(table.detach().flatten().tolist() for table in search.architecture)
         return losses
 
     losses, times = timed(args, step)
