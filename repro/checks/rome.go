@@ -238,16 +238,18 @@ func romeVariance(e *engine.Engine, k int) (sum float64, err error) {
 	dims := []int{c.Batch, c.Image, c.Image, c.Size.InputChannels}
 	batch := run.Batch{X: e.Tensor(golden.Input("images", dims), dims...), Y: tensors.FromFlatDataAndDimensions([]int32{3, 7, 1, 0}, c.Batch)}
 	defer func() { err = errors.Join(err, run.Finalize(batch.X, batch.Y)) }()
-	seen := map[[2]int][]float64{}
+	var seen [][]float64 // by parameter, those of all tables in turn
 	for step := range romeMeans {
 		tables, err := s.ParameterGradients(run.Position{Step: step, Epochs: 1, Steps: romeMeans}, batch)
 		if err != nil {
 			return 0, err
 		}
-		for t, list := range tables {
-			for i, g := range list {
-				seen[[2]int{t, i}] = append(seen[[2]int{t, i}], g)
-			}
+		flat := slices.Concat(tables...)
+		if seen == nil {
+			seen = make([][]float64, len(flat))
+		}
+		for i, g := range flat {
+			seen[i] = append(seen[i], g)
 		}
 	}
 	for _, list := range seen {
