@@ -222,7 +222,7 @@ func romeKMean() ([]verdict.Check, error) {
 }
 
 // romeK are the draws of [romeKMean], romeMeans the means of each kind.
-const romeK, romeMeans = 4, 200
+const romeK, romeMeans = 3, 120
 
 // romeVariance is the variance of the mean of k gradients, summed over all parameters.
 func romeVariance(e *engine.Engine, k int) (sum float64, err error) {
