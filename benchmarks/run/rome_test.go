@@ -22,7 +22,7 @@ import (
 // standInROME plays one process of the suite rome.
 func standInROME(log string, args []string) int {
 	return standInStep(log, args, sample{
-		Batch: romeBatch, Steps: []float64{2.4, 2.6, 2.5}, Parameters: 1930618,
+		Batch: romeBatch, Steps: []float64{2.4, 2.6, 2.5}, CPUPerStep: 5, Parameters: 1930618,
 		PathLosses: [][]float64{{2.33, 2.34}, {2.44, 2.45}}, Architecture: [][]float64{{0.001, -0.001}},
 		Profile: &profile{Wall: 1, Passes: 0.9, BusyPasses: []float64{0.1, 0.1, 0.7},
 			Rows: []profileRow{{"gradient", "search:sep_conv_5x5 C16 s1", 2, 0.5}, {"gradient", "search:sep_conv_5x5 C32 s1", 1, 0.25}, {"forward", "sum", 9, 0.25}}},
@@ -40,6 +40,7 @@ func TestROMESuite(t *testing.T) {
 		"8 cells, 16 channels, 7 operations an edge, images of 32×32, 1930618 weights",
 		"| gonas | 1.00 | 1.00–1.00 | 0.40 | 0.40 | 4.00 | 5.00 | 1.00 |",
 		"| step / PyTorch channels-last | 0.40 | 0.5 | met |",
+		"| step's processor time / PyTorch channels-last | 0.40 | 0.5 | met |",
 		"| programs compiled by the cached processes | 0 | 0 | met |",
 		"| forward and gradients, reading losses, optimizer | 900.0 | 90.0 % |",
 		"| gradient of sep_conv_5x5 | 3 | 750.0 | 75.0 % |",

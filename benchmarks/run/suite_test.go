@@ -32,7 +32,7 @@ func standInStep(log string, args []string, s sample) int {
 			return 3
 		}
 		s.Framework, s.FirstCall, s.PeakRSS, s.Backend = "gonas", 1, 500, "stand-in"
-		s.Steps, s.Parameters, s.PathParameters = []float64{1, 1, 1}, 0, nil
+		s.Steps, s.CPUPerStep, s.Parameters, s.PathParameters = []float64{1, 1, 1}, s.CPUPerStep/2.5, 0, nil
 		line = "gonas " + value("path")
 		if len(entries) == 0 {
 			s.FirstCall, s.Ready, s.Compilations = 4, 5, 218

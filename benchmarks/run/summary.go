@@ -123,6 +123,8 @@ func ratio(ours, theirs *summary, batch int, of func(*summary) float64) (float64
 
 func stepOf(s *summary) float64 { return s.Step }
 
+func cpuOf(s *summary) float64 { return s.CPU }
+
 func peakOf(s *summary) float64 { return s.Peak }
 
 // recompiled counts the programs that our cached processes compiled.
