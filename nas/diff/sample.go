@@ -251,16 +251,14 @@ func (s *Sampler) name(e *engine.Engine, f *functions, kind int) (string, error)
 	var in []*tensors.Tensor
 	for i, v := range of(f, kind, values) {
 		rows, columns := len(v), len(v[0])
+		wrt = append(wrt, len(in))
 		in = append(in, e.Tensor(slices.Concat(v...), rows, columns), e.Tensor(slices.Concat(probe(rows, columns, 3)...), rows, columns),
 			e.Tensor(slices.Concat(masks[i]...), rows, columns))
 	}
 	in = append(in, e.Scalar(1.5))
-	for i := 0; i+2 < len(in); i += 3 {
-		wrt = append(wrt, i)
-	}
 	name, err := checksum(e, "gates", func(in []*graph.Node) *graph.Node {
 		var list []Drawn
-		for i := 0; i+2 < len(in); i += 3 {
+		for _, i := range wrt {
 			list = append(list, Drawn{in[i], in[i+1], in[i+2], in[len(in)-1]})
 		}
 		return graph.Concatenate(s.Gates(kind, list), 0)
@@ -526,7 +524,10 @@ func NewObjective(e *engine.Engine, c Config, m Method) (*Objective, error) {
 		return nil, fmt.Errorf("method %s: expected one that draws networks", m.Name)
 	}
 	f, err := newFunctions(e, c, m)
-	return &Objective{e, f}, err
+	if err != nil {
+		return nil, err
+	}
+	return &Objective{e, f}, nil
 }
 
 // Supernet has all tensors: images, labels and what [Objective.Draw] gives to loss, number of correct samples and 0.

@@ -49,27 +49,23 @@ func (t TableSpec) columns() int {
 	return n
 }
 
-// fits reports where rows have not as many entries as the table's.
+// fits reports where rows are not as long as the table's, full where they are not its whole tensor.
 func (t TableSpec) fits(rows [][]float64) error {
-	if len(rows) != len(t.Rows) {
-		return fmt.Errorf("expected %d rows, got %d", len(t.Rows), len(rows))
-	}
-	for i, row := range rows {
-		if len(row) != len(t.Ops[i]) {
-			return fmt.Errorf("row %d: expected %d entries, got %d", i, len(t.Ops[i]), len(row))
-		}
-	}
-	return nil
+	return t.sized(rows, "entries", func(row int) int { return len(t.Ops[row]) })
 }
 
-// full reports where rows are not the table's whole tensor.
 func (t TableSpec) full(rows [][]float64) error {
+	columns := t.columns()
+	return t.sized(rows, "columns", func(int) int { return columns })
+}
+
+func (t TableSpec) sized(rows [][]float64, what string, length func(row int) int) error {
 	if len(rows) != len(t.Rows) {
 		return fmt.Errorf("expected %d rows, got %d", len(t.Rows), len(rows))
 	}
 	for i, row := range rows {
-		if len(row) != t.columns() {
-			return fmt.Errorf("row %d: expected %d columns, got %d", i, t.columns(), len(row))
+		if n := length(i); len(row) != n {
+			return fmt.Errorf("row %d: expected %d %s, got %d", i, n, what, len(row))
 		}
 	}
 	return nil

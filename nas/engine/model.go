@@ -33,8 +33,6 @@ type Model struct {
 	// SumsAhead compiles with a path's gradient all sums that gradients of other paths may need. It is for several paths at
 	// once that are drawn independently of each other, so that any block may be what some of them share.
 	SumsAhead bool
-	// sumsOf is of how many groups the sums are compiled.
-	sumsOf int
 }
 
 // NewModel makes a model whose tensors are all zero until [Model.Load].
@@ -355,9 +353,6 @@ func (m *Model) Accumulate(sum, g *Gradients) (*Gradients, error) {
 		groups[group] = &own
 		pairs = append(pairs, pair{&own, t})
 	}
-	if err := m.compileSums(); err != nil {
-		return nil, err
-	}
 	err := m.engine.each(len(pairs), func(i int) error {
 		to, from := pairs[i].to, pairs[i].from
 		if from == nil {
@@ -367,7 +362,7 @@ func (m *Model) Accumulate(sum, g *Gradients) (*Gradients, error) {
 			*to = from
 			return nil
 		}
-		out, err := m.engine.accumulating(from.Shape()).run(*to, from)
+		out, err := m.engine.adding([]shapes.Shape{(*to).Shape(), from.Shape()}).run(*to, from)
 		if err != nil {
 			return err
 		}
@@ -379,28 +374,6 @@ func (m *Model) Accumulate(sum, g *Gradients) (*Gradients, error) {
 		sum.groups[group] = *t
 	}
 	return sum, err
-}
-
-// accumulating is the executable that adds two gradients of a shape.
-func (e *Engine) accumulating(s shapes.Shape) *executable {
-	return e.executable("accumulate", []shapes.Shape{s, s}, func(in []*graph.Node) []*graph.Node {
-		return []*graph.Node{graph.Add(in[0], in[1])}
-	})
-}
-
-// compileSums compiles, with [Model.SumsAhead], the sums of all groups' gradients, of which each draw has others.
-func (m *Model) compileSums() error {
-	if !m.SumsAhead || m.sumsOf == len(m.list) {
-		return nil
-	}
-	m.sumsOf = len(m.list)
-	var list []*executable
-	for _, g := range m.list {
-		if g.weights != nil {
-			list = append(list, m.engine.accumulating(g.weights.Value.Shape()))
-		}
-	}
-	return m.engine.compileAll(list)
 }
 
 // ScaleInputs multiplies the gradients of the inputs by a factor.

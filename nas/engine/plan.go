@@ -341,14 +341,14 @@ func (p *plan) sum(parts []int) int {
 		in[i] = p.slots[s]
 	}
 	out := p.slot(in[0])
-	p.instructions = append(p.instructions, instruction{executable: p.adding(in), in: parts, out: []int{out}, buffersAt: -1})
+	p.instructions = append(p.instructions, instruction{executable: p.model.engine.adding(in), in: parts, out: []int{out}, buffersAt: -1})
 	return out
 }
 
 // adding is the executable that adds tensors of these shapes, which are equal.
-func (p *plan) adding(in []shapes.Shape) *executable {
+func (e *Engine) adding(in []shapes.Shape) *executable {
 	b := block{module: sumModule, layout: newLayout(nil), in: in}
-	return b.forward(p.model.engine)
+	return b.forward(e)
 }
 
 var sumModule = nn.Sum()
@@ -414,7 +414,7 @@ func (p *plan) compile() error {
 		for _, i := range p.instructions {
 			for _, s := range i.out {
 				if s >= 0 {
-					list = append(list, p.adding([]shapes.Shape{p.slots[s], p.slots[s]}))
+					list = append(list, p.model.engine.adding([]shapes.Shape{p.slots[s], p.slots[s]}))
 				}
 			}
 		}
