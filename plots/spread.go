@@ -58,19 +58,9 @@ func Spreads(series []SpreadSeries, yName, title string) (Figure, error) {
 		all = append(all, s.Values...)
 		first, last = min(first, s.Epochs[0]), max(last, s.Epochs[len(s.Epochs)-1])
 	}
-	const (
-		height = 190
-		width  = 400
-		radius = 2.6
-	)
 	low, high := spread(all...)
 	y := roundScale(min(low, 0), high, 6, false)
-	x := roundScale(float64(first), float64(last), 8, true)
-	if last > first {
-		x = fixedScale(float64(first), float64(last), 8, true)
-	}
-	left := textSize + 3 + yTextWidth(y)
-	c := chart{rect{left, 0, left + width, height}, x, y}
+	c := bandChart(first, last, y)
 	rows := [][]string{{"series", "seed", "epoch", "value"}}
 	var words []string
 	var list []entry
@@ -100,7 +90,7 @@ func Spreads(series []SpreadSeries, yName, title string) (Figure, error) {
 			rows = append(rows, []string{s.Name, "mean", strconv.Itoa(s.Epochs[k]), exact(v)})
 		}
 		if len(middle) == 1 {
-			means.marker(l, middle[0], radius)
+			means.marker(l, middle[0], bandMarker)
 		} else {
 			means.marks = append(means.marks, mark{points: middle, line: l.color, lineWidth: l.width + 0.5, dash: l.dash, backdrop: true})
 		}
@@ -112,11 +102,31 @@ func Spreads(series []SpreadSeries, yName, title string) (Figure, error) {
 		words = append(words, fmt.Sprintf("%s, %s: mean from %s to %s", s.Name, plural(len(s.Seeds), "seed"), number(mean[0], 4), number(mean[end], 4)))
 	}
 	d.marks = append(d.marks, means.marks...)
+	d.bandFrame(c, yName, list)
+	return Figure{d.framed(title, capital(yName), fmt.Sprintf("%s over epochs %d to %d, mean and range over seeds. %s.", capital(yName), first, last, strings.Join(words, "; "))), rows}, nil
+}
+
+// bandMarker is the radius of a mean of one epoch alone.
+const bandMarker = 2.6
+
+// bandChart is the chart of bands over the epochs from first to last.
+func bandChart(first, last int, y scale) chart {
+	const height, width = 190, 400
+	x := roundScale(float64(first), float64(last), 8, true)
+	if last > first {
+		x = fixedScale(float64(first), float64(last), 8, true)
+	}
+	left := textSize + 3 + yTextWidth(y)
+	return chart{rect{left, 0, left + width, height}, x, y}
+}
+
+// bandFrame draws a [bandChart]'s axes with their names, and the legend.
+func (d *Drawing) bandFrame(c chart, yName string, list []entry) {
+	height, middle := c.rect.y1, (c.rect.x0+c.rect.x1)/2
 	d.axes(c)
 	d.yName(point{0, height / 2}, yName)
-	d.xName(point{left + width/2, height + tickDrop + tickSize + 3}, "epoch")
-	d.entries(list, left+width/2, height+legendDrop, width)
-	return Figure{d.framed(title, capital(yName), fmt.Sprintf("%s over epochs %d to %d, mean and range over seeds. %s.", capital(yName), first, last, strings.Join(words, "; "))), rows}, nil
+	d.xName(point{middle, height + tickDrop + tickSize + 3}, "epoch")
+	d.entries(list, middle, height+legendDrop, c.rect.x1-c.rect.x0)
 }
 
 // meanOf is the mean of at least one number.

@@ -224,19 +224,9 @@ func AccuracyRanges(series []AccuracySeries, title string) (Figure, error) {
 		all = append(all, s.Lowest, s.Highest)
 		first, last = min(first, s.Epochs[0]), max(last, s.Epochs[len(s.Epochs)-1])
 	}
-	const (
-		height = 190
-		width  = 400
-		radius = 2.6
-	)
 	low, high := spread(all...)
 	y := percentScale(low, high, 0, 6)
-	x := roundScale(float64(first), float64(last), 8, true)
-	if last > first {
-		x = fixedScale(float64(first), float64(last), 8, true)
-	}
-	left := textSize + 3 + yTextWidth(y)
-	c := chart{rect{left, 0, left + width, height}, x, y}
+	c := bandChart(first, last, y)
 	rows := [][]string{{"series", "epoch", "mean_percent", "lowest_percent", "highest_percent"}}
 	var words []string
 	var list []entry
@@ -257,7 +247,7 @@ func AccuracyRanges(series []AccuracySeries, title string) (Figure, error) {
 			p := float64(5*i) - 2.5*float64(len(series)-1)
 			bar := []point{{lower[0].x + p, lower[0].y}, {upper[0].x + p, upper[0].y}}
 			d.marks = append(d.marks, mark{points: bar, line: l.color, lineWidth: l.width, backdrop: true})
-			means.marker(l, point{middle[0].x + p, middle[0].y}, radius)
+			means.marker(l, point{middle[0].x + p, middle[0].y}, bandMarker)
 		} else {
 			d.marks = append(d.marks, mark{points: ring(lower, upper), fill: band, backdrop: true})
 			for _, edge := range [][]point{lower, upper} {
@@ -280,9 +270,6 @@ func AccuracyRanges(series []AccuracySeries, title string) (Figure, error) {
 		words = append(words, said)
 	}
 	d.marks = append(d.marks, means.marks...)
-	d.axes(c)
-	d.yName(point{0, height / 2}, "training accuracy of paths (%)")
-	d.xName(point{left + width/2, height + tickDrop + tickSize + 3}, "epoch")
-	d.entries(list, left+width/2, height+legendDrop, width)
+	d.bandFrame(c, "training accuracy of paths (%)", list)
 	return Figure{d.framed(title, "Training accuracy", fmt.Sprintf("Training accuracy of paths, mean and range (lowest to highest). %s.", strings.Join(words, "; "))), rows}, nil
 }

@@ -59,8 +59,7 @@ type reference struct {
 		Target     struct {
 			Values []int32 `json:"values"`
 		} `json:"target"`
-		Arch        map[string]string `json:"arch"`
-		Gumbel      []string          `json:"gumbel_names_in_call_order"`
+		Gumbel      []string `json:"gumbel_names_in_call_order"`
 		Eval, Train networkPass
 	} `json:"supernet"`
 }
@@ -169,19 +168,9 @@ func gated(grid bool) nn.Module {
 	})
 }
 
-// weighed is the golden files' loss of an output [batch, height, width, channels], and the output.
-func weighed(shape []int) nn.Module {
-	c := golden.Input("cotangent", shape)
-	return nn.NewLeaf(fmt.Sprintf("golden_cotangent|%v", shape), nil, func(_ *nn.Ctx, in []*graph.Node) []*graph.Node {
-		flat := graph.Transpose(graph.Transpose(in[0], 2, 3), 1, 2) // as PyTorch has it
-		weights := graph.Const(in[0].Graph(), tensors.FromFlatDataAndDimensions(c, shape...))
-		return []*graph.Node{graph.ReduceAllSum(graph.Mul(flat, weights)), in[0]}
-	})
-}
-
 // part is an edge or a cell with its gates: inputs are images, then those of [gated].
 func part(name string, m nn.Module, images int, grid bool, shape []int) nn.Module {
-	gates, cut, weigh := gated(grid), nn.Rows(), weighed(shape)
+	gates, cut, weigh := gated(grid), nn.Rows(), goldentest.Weighed(shape)
 	return nn.NewComposite("golden|"+name+"|"+m.Signature(), nn.Network, []nn.Child{{Module: m}}, func(e nn.Env, in []nn.Value) []nn.Value {
 		of := in[:images:images]
 		for _, vector := range e.Call("", gates, in[images:]...) {
@@ -190,9 +179,6 @@ func part(name string, m nn.Module, images int, grid bool, shape []int) nn.Modul
 		return e.Call("", weigh, nn.Call1(e, "", m, of...))
 	})
 }
-
-// official is a tensor's name in the code of NAS-Bench-201's supernet, which numbers operations without a prefix.
-func official(name string) string { return strings.Replace(name, "._ops.", ".", 1) }
 
 func same(name string) string { return name }
 
@@ -220,20 +206,13 @@ func requireSummary(t *testing.T, what string, want summary, got *tensors.Tensor
 // requireWeights compares the weights' gradient: its norm, and which tensors have one.
 func requireWeights(t *testing.T, what string, norm float64, tensors int, m *engine.Model, g *engine.Gradients) {
 	t.Helper()
-	grads, err := m.WeightGradients(g)
-	require.NoError(t, err)
-	sum := 0.0
-	for _, v := range grads {
-		for _, x := range v {
-			sum += x * x
-		}
-	}
-	require.Len(t, grads, tensors, "%s: tensors with a gradient", what)
+	norms, all := goldentest.GradientNorms(t, m, g)
+	require.Len(t, norms, tensors, "%s: tensors with a gradient", what)
 	if norm == 0 {
-		require.Zero(t, sum, what)
+		require.Zero(t, all, what)
 		return
 	}
-	require.InEpsilon(t, norm, math.Sqrt(sum), tolerance, what)
+	require.InEpsilon(t, norm, all, tolerance, what)
 }
 
 // compare runs a drawn part of a model whose tensors are those of all operations.
@@ -334,7 +313,7 @@ func TestGoldenSearchCell201(t *testing.T) {
 			require.Equal(t, []int(c.Chosen), d.Ops, name)
 			root := part("201", gridCell(t, &d.Choice, 4), 1, true, shape)
 			in := append([]*tensors.Tensor{goldentest.Images(e, "input", 2, 8, 8, 4)}, d.in...)
-			c.compare(t, name, m, root, 1, strings.Contains(name, "=True"), official, in)
+			c.compare(t, name, m, root, 1, strings.Contains(name, "=True"), goldentest.GridName, in)
 		}
 	}
 }
@@ -353,7 +332,7 @@ func TestGoldenSearchNetwork201(t *testing.T) {
 	for _, level := range levels {
 		m, err := e.NewModel(root, level)
 		require.NoError(t, err)
-		goldentest.FillAs(t, m, official)
+		goldentest.FillAs(t, m, goldentest.GridName)
 		d, drawn, in, err := o.Draw([][][]float64{golden.Table("arch_parameters", 6, 5)}, [][][]float64{gumbel(ref.Gumbel[0], 6, 5)}, temperature)
 		require.NoError(t, err)
 		require.Equal(t, ref.Eval.Chosen["cells.0"], d.Choices[0].Ops)

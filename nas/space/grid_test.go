@@ -3,7 +3,6 @@ package space
 import (
 	"encoding/json"
 	"fmt"
-	"math"
 	"os"
 	"strings"
 	"testing"
@@ -71,9 +70,6 @@ func readGrid(t *testing.T) (ref gridReference) {
 	return ref
 }
 
-// officialName is a tensor's name in the official code, which numbers an edge's operations without a prefix.
-func officialName(name string) string { return strings.Replace(name, "._ops.", ".", 1) }
-
 // assertNames compares a module's tensors with the names and shapes of an official state_dict.
 func assertNames(t *testing.T, want [][2]json.RawMessage, m nn.Module) {
 	t.Helper()
@@ -86,7 +82,7 @@ func assertNames(t *testing.T, want [][2]json.RawMessage, m nn.Module) {
 		}
 	}
 	for _, s := range m.Specs() {
-		ours = append(ours, officialName(s.Name)+" "+strings.ReplaceAll(fmt.Sprint(s.Shape), " ", ","))
+		ours = append(ours, goldentest.GridName(s.Name)+" "+strings.ReplaceAll(fmt.Sprint(s.Shape), " ", ","))
 	}
 	assert.ElementsMatch(t, official, ours)
 }
@@ -102,19 +98,6 @@ func softmaxLeaf() nn.Module {
 	})
 }
 
-func gradientNorm(t *testing.T, m *engine.Model, g *engine.Gradients) float64 {
-	t.Helper()
-	grads, err := m.WeightGradients(g)
-	require.NoError(t, err)
-	sum := 0.0
-	for _, v := range grads {
-		for _, x := range v {
-			sum += x * x
-		}
-	}
-	return math.Sqrt(sum)
-}
-
 // TestGridSearchCellGolden compares a cell of the supernet: output, gradients of input, parameters and weights, running
 // statistics.
 func TestGridSearchCellGolden(t *testing.T) {
@@ -123,12 +106,7 @@ func TestGridSearchCellGolden(t *testing.T) {
 	require.NoError(t, err)
 	assertNames(t, ref.StateDict, cell)
 	relax, cut := softmaxLeaf(), nn.Rows()
-	c := golden.Input("cotangent", []int{2, 4, 8, 8})
-	weigh := nn.NewLeaf("grid_golden_cotangent", nil, func(_ *nn.Ctx, in []*graph.Node) []*graph.Node {
-		flat := graph.Transpose(graph.Transpose(in[0], 2, 3), 1, 2) // as PyTorch has it
-		weights := graph.Const(in[0].Graph(), tensors.FromFlatDataAndDimensions(c, 2, 4, 8, 8))
-		return []*graph.Node{graph.ReduceAllSum(graph.Mul(flat, weights)), in[0]}
-	})
+	weigh := goldentest.Weighed([]int{2, 4, 8, 8})
 	root := nn.NewComposite("grid_golden|"+cell.Signature(), nn.Network, []nn.Child{{Module: cell}}, func(e nn.Env, in []nn.Value) []nn.Value {
 		rows := e.Call("", cut, nn.Call1(e, "", relax, in[1]))
 		return e.Call("", weigh, nn.Call1(e, "", cell, append([]nn.Value{in[0]}, rows...)...))
@@ -137,7 +115,7 @@ func TestGridSearchCellGolden(t *testing.T) {
 	for _, level := range []nn.Level{nn.Operation, nn.Edge, nn.Network} {
 		m, err := e.NewModel(root, level)
 		require.NoError(t, err)
-		goldentest.FillAs(t, m, officialName)
+		goldentest.FillAs(t, m, goldentest.GridName)
 		for i, want := range []gridCellCase{ref.Cell.Eval, ref.Cell.Train} {
 			what := fmt.Sprintf("%s, train=%t: ", level, i == 1)
 			g, err := m.Gradient(nn.Mode{Train: i == 1}, true, []int{0, 1}, in...)
@@ -147,14 +125,15 @@ func TestGridSearchCellGolden(t *testing.T) {
 			dx := goldentest.NCHW(numbers(t, g.Inputs[0]), 2, 8, 8, 4)
 			requireNear(t, what+"dx", append(want.Gradient.First, want.Gradient.Last...), append(dx[:4:4], dx[len(dx)-4:]...))
 			requireNear(t, what+"parameters", flatten(want.Alphas), numbers(t, g.Inputs[1]))
-			require.InEpsilon(t, want.Norm, gradientNorm(t, m, g), tolerance, what)
+			_, norm := goldentest.GradientNorms(t, m, g)
+			require.InEpsilon(t, want.Norm, norm, tolerance, what)
 		}
 		state, err := m.StateFloat64()
 		require.NoError(t, err)
 		require.Len(t, ref.Cell.Train.Buffers, 24)
 		found := 0
 		for name, v := range state {
-			if want, ok := ref.Cell.Train.Buffers[officialName(name)]; ok {
+			if want, ok := ref.Cell.Train.Buffers[goldentest.GridName(name)]; ok {
 				requireNear(t, name, want, v)
 				found++
 			}
@@ -189,7 +168,8 @@ func (want gridNetworkCase) compare(t *testing.T, what string, m *engine.Model, 
 	requireNear(t, what+" logits", flatten(want.Logits), numbers(t, g.Outputs[2]))
 	if gradients {
 		requireNear(t, what+" parameters", flatten(want.Alphas["arch_parameters"]), numbers(t, g.Inputs[0]))
-		require.InEpsilon(t, want.Norm, gradientNorm(t, m, g), tolerance, what)
+		_, norm := goldentest.GradientNorms(t, m, g)
+		require.InEpsilon(t, want.Norm, norm, tolerance, what)
 	}
 	if want.StemMean != nil {
 		state, err := m.StateFloat64()
@@ -217,7 +197,7 @@ func TestGridSupernetGolden(t *testing.T) {
 				e.Tensor(golden.Input("arch_parameters", []int{6, 5}), 6, 5)}
 			m, err := e.NewModel(root, nn.Edge)
 			require.NoError(t, err)
-			goldentest.FillAs(t, m, officialName)
+			goldentest.FillAs(t, m, goldentest.GridName)
 			for i, want := range []gridNetworkCase{ref.Supernet.Eval, ref.Supernet.Train} {
 				g, err := m.Gradient(nn.Mode{Train: i == 1}, true, []int{2}, in...)
 				require.NoError(t, err)

@@ -3,9 +3,11 @@ package goldentest
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/gomlx/gomlx/core/graph"
@@ -127,6 +129,39 @@ func FillAs(t *testing.T, m *engine.Model, official func(string) string) {
 	require.NoError(t, m.LoadFloat64(state))
 }
 
+// GridName is a tensor's name in the official code of NAS-Bench-201's supernet, which numbers an edge's operations without a
+// prefix.
+func GridName(name string) string { return strings.Replace(name, "._ops.", ".", 1) }
+
+// Weighed is the golden files' loss of an output [batch, height, width, channels], the sum of its products with the input
+// "cotangent" of PyTorch's shape, and the output.
+func Weighed(shape []int) nn.Module {
+	c := golden.Input("cotangent", shape)
+	return nn.NewLeaf(fmt.Sprintf("golden_cotangent|%v", shape), nil, func(_ *nn.Ctx, in []*graph.Node) []*graph.Node {
+		flat := graph.Transpose(graph.Transpose(in[0], 2, 3), 1, 2) // as PyTorch has it
+		weights := graph.Const(in[0].Graph(), tensors.FromFlatDataAndDimensions(c, shape...))
+		return []*graph.Node{graph.ReduceAllSum(graph.Mul(flat, weights)), in[0]}
+	})
+}
+
+// GradientNorms are the norms of the weights' gradients by tensor, and of all together.
+func GradientNorms(t *testing.T, m *engine.Model, g *engine.Gradients) (norms map[string]float64, all float64) {
+	t.Helper()
+	grads, err := m.WeightGradients(g)
+	require.NoError(t, err)
+	norms = map[string]float64{}
+	total := 0.0
+	for name, v := range grads {
+		sum := 0.0
+		for _, x := range v {
+			sum += x * x
+		}
+		norms[name] = math.Sqrt(sum)
+		total += sum
+	}
+	return norms, math.Sqrt(total)
+}
+
 // Inputs are those of a supernet's objective: images, labels, and the parameters of normal and reduction cells, moved by
 // shift.
 func (s Supernet) Inputs(e *engine.Engine, operations int, shift float64) []*tensors.Tensor {
@@ -189,19 +224,8 @@ func (s Supernet) trainGradients(t *testing.T, m *engine.Model, g *engine.Gradie
 	t.Helper()
 	Near(t, "train alphas normal", Flat(s.TrainAlphas["alphas_normal"]), g.Inputs[0], Tolerance)
 	Near(t, "train alphas reduce", Flat(s.TrainAlphas["alphas_reduce"]), g.Inputs[1], Tolerance)
-	grads, err := m.WeightGradients(g)
-	require.NoError(t, err)
-	total := 0.0
-	norms := map[string]float64{}
-	for name, v := range grads {
-		sum := 0.0
-		for _, x := range v {
-			sum += x * x
-		}
-		norms[name] = math.Sqrt(sum)
-		total += sum
-	}
-	require.InEpsilon(t, s.GradientNorm, math.Sqrt(total), Tolerance)
+	norms, all := GradientNorms(t, m, g)
+	require.InEpsilon(t, s.GradientNorm, all, Tolerance)
 	require.NotEmpty(t, s.NormsByName)
 	for name, norm := range s.NormsByName {
 		require.InEpsilon(t, norm, norms[name], Tolerance, name)
