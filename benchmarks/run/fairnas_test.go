@@ -3,11 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"io"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -30,13 +26,9 @@ func standInFairNAS(log string, args []string) int {
 }
 
 func TestFairNASSuite(t *testing.T) {
-	o, log := standInOptions(t, "-suite", "fairnas", "-rounds", "1", "-strict")
-	var out, progress bytes.Buffer
-	require.NoError(t, bench(context.Background(), o, &out, &progress), progress.String())
-	order, err := os.ReadFile(log)
-	require.NoError(t, err)
+	order, out, r := standInReport(t, "fairnas")
 	assert.Equal(t, []string{"gonas", "gonas " + fairnasPath, "channels_last", "default", "gonas " + fairnasPath, "gonas", "profile"},
-		strings.Split(strings.TrimSpace(string(order)), "\n"))
+		order)
 	for _, line := range []string{
 		"| gonas | 1.00 | 1.00–1.00 | 0.48 | 0.48 | 4.00 | 5.00 | 1.00 |",
 		"| step / PyTorch channels-last | 0.48 | 1.2 (goal 0.9) | met |",
@@ -45,15 +37,8 @@ func TestFairNASSuite(t *testing.T) {
 		"| gradient of bottlenecks | 1 | 750.0 | 75.0 % |",
 		"| 16→24, stride 1, 32×32 | 0.0 + 750.0 | 750.0 | 75.0 % |",
 	} {
-		assert.Contains(t, out.String(), line)
+		assert.Contains(t, out, line)
 	}
-	files, err := filepath.Glob(filepath.Join(o.Out, "fairnas-*"))
-	require.NoError(t, err)
-	require.Len(t, files, 2)
-	data, err := os.ReadFile(files[0])
-	require.NoError(t, err)
-	var r stepReport
-	require.NoError(t, json.Unmarshal(data, &r))
 	assert.Len(t, r.Samples, 6, "the profile's process is none of the timed ones")
 	assert.Equal(t, 1912074, r.Parameters)
 }

@@ -3,10 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -30,12 +27,8 @@ func standInROME(log string, args []string) int {
 }
 
 func TestROMESuite(t *testing.T) {
-	o, log := standInOptions(t, "-suite", "rome", "-rounds", "1", "-strict")
-	var out, progress bytes.Buffer
-	require.NoError(t, bench(context.Background(), o, &out, &progress), progress.String())
-	order, err := os.ReadFile(log)
-	require.NoError(t, err)
-	assert.Equal(t, []string{"gonas", "channels_last", "default", "gonas", "profile"}, strings.Split(strings.TrimSpace(string(order)), "\n"))
+	order, out, r := standInReport(t, "rome")
+	assert.Equal(t, []string{"gonas", "channels_last", "default", "gonas", "profile"}, order)
 	for _, line := range []string{
 		"8 cells, 16 channels, 7 operations an edge, images of 32×32, 1930618 weights",
 		"| gonas | 1.00 | 1.00–1.00 | 0.40 | 0.40 | 4.00 | 5.00 | 1.00 |",
@@ -45,15 +38,8 @@ func TestROMESuite(t *testing.T) {
 		"| forward and gradients, reading losses, optimizer | 900.0 | 90.0 % |",
 		"| gradient of sep_conv_5x5 | 3 | 750.0 | 75.0 % |",
 	} {
-		assert.Contains(t, out.String(), line)
+		assert.Contains(t, out, line)
 	}
-	files, err := filepath.Glob(filepath.Join(o.Out, "rome-*"))
-	require.NoError(t, err)
-	require.Len(t, files, 2)
-	data, err := os.ReadFile(files[0])
-	require.NoError(t, err)
-	var r stepReport
-	require.NoError(t, json.Unmarshal(data, &r))
 	assert.Len(t, r.Samples, 4, "the profile's process is none of the timed ones")
 }
 

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -60,6 +62,23 @@ func standInStep(log string, args []string, s sample) int {
 		return 3
 	}
 	return 0
+}
+
+// standInReport runs a [stepSuite] of stand-ins once: the processes in their order, what was printed, and the stored report.
+func standInReport(t *testing.T, suite string) (order []string, printed string, r stepReport) {
+	t.Helper()
+	o, log := standInOptions(t, "-suite", suite, "-rounds", "1", "-strict")
+	var out, progress bytes.Buffer
+	require.NoError(t, bench(context.Background(), o, &out, &progress), progress.String())
+	text, err := os.ReadFile(log)
+	require.NoError(t, err)
+	files, err := filepath.Glob(filepath.Join(o.Out, suite+"-*"))
+	require.NoError(t, err)
+	require.Len(t, files, 2)
+	data, err := os.ReadFile(files[0])
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(data, &r))
+	return strings.Split(strings.TrimSpace(string(text)), "\n"), out.String(), r
 }
 
 func TestSameComputation(t *testing.T) {

@@ -114,6 +114,25 @@ func eachSearch(figure, heading string, draw func(run.Result, string) (plots.Fig
 	}
 }
 
+// grouped are the results that have something, those of a key together, in the order of each key's first; why is what the last
+// one without it lacks.
+func grouped[K comparable](list []run.Result, has func(run.Result) error, by func(run.Result) K) (groups [][]run.Result, why error) {
+	number := map[K]int{}
+	for _, r := range list {
+		if err := has(r); err != nil {
+			why = err
+			continue
+		}
+		i, ok := number[by(r)]
+		if !ok {
+			i = len(groups)
+			number[by(r)], groups = i, append(groups, nil)
+		}
+		groups[i] = append(groups[i], r)
+	}
+	return groups, why
+}
+
 // perSeed makes a figure of the searches of each seed that have the data and agree in what together gives.
 func perSeed(figure, heading string, has func(run.Result) error, together func(run.Result) string, draw func([]run.Result, string) (plots.Figure, error)) func(Source) ([]Named, error) {
 	return func(s Source) ([]Named, error) {
@@ -121,27 +140,13 @@ func perSeed(figure, heading string, has func(run.Result) error, together func(r
 			seed uint64
 			of   string
 		}
-		var order []group
-		groups := map[group][]run.Result{}
-		why := error(NoData("expected a search, found none"))
-		for _, r := range s.Searches {
-			if err := has(r); err != nil {
-				why = err
-				continue
-			}
-			g := group{r.Spec.Seed, together(r)}
-			if groups[g] == nil {
-				order = append(order, g)
-			}
-			groups[g] = append(groups[g], r)
+		groups, why := grouped(s.Searches, has, func(r run.Result) group { return group{r.Spec.Seed, together(r)} })
+		if len(groups) == 0 {
+			return nil, cmp.Or(why, error(NoData("expected a search, found none")))
 		}
-		if len(order) == 0 {
-			return nil, why
-		}
-		slices.SortStableFunc(order, func(a, b group) int { return cmp.Compare(a.seed, b.seed) })
+		slices.SortStableFunc(groups, func(a, b []run.Result) int { return cmp.Compare(a[0].Spec.Seed, b[0].Spec.Seed) })
 		var out []Named
-		for _, g := range order {
-			list := groups[g]
+		for _, list := range groups {
 			spec := list[0].Spec
 			of := fmt.Sprintf("%s, seed %d, profile %s", spec.Space, spec.Seed, spec.Profile)
 			f, err := draw(list, heading+": "+of)

@@ -32,25 +32,20 @@ func overEpochs(column string, list []run.Result) (out []plots.SpreadSeries, err
 // drawSkipCurves draws for every method and space how many skip connections the normal cell has that is derived after each
 // epoch, its variants side by side (Figure 3 of ROME).
 func drawSkipCurves(s Source) ([]Named, error) {
-	var order []string
-	groups := map[string][]run.Result{}
-	for _, r := range s.Searches {
+	none := NoData("expected a search whose log counts the skip connections of a normal cell, found none")
+	groups, _ := grouped(s.Searches, func(r run.Result) error {
 		if len(r.Log.Column("skips_normal")) == 0 {
-			continue
+			return none
 		}
-		g := byMethodAndSpace(r)
-		if groups[g] == nil {
-			order = append(order, g)
-		}
-		groups[g] = append(groups[g], r)
-	}
-	if len(order) == 0 {
-		return nil, NoData("expected a search whose log counts the skip connections of a normal cell, found none")
+		return nil
+	}, byMethodAndSpace)
+	if len(groups) == 0 {
+		return nil, none
 	}
 	var out []Named
-	for _, g := range order {
-		spec := groups[g][0].Spec
-		series, err := overEpochs("skips_normal", groups[g])
+	for _, list := range groups {
+		spec := list[0].Spec
+		series, err := overEpochs("skips_normal", list)
 		if err != nil {
 			return nil, err
 		}
