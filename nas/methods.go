@@ -15,6 +15,7 @@ import (
 	"github.com/gonas/gonas/nas/mixpath"
 	"github.com/gonas/gonas/nas/noisydarts"
 	"github.com/gonas/gonas/nas/rome"
+	"github.com/gonas/gonas/nas/scarlet"
 )
 
 // Methods lists the methods in the order of their publication.
@@ -23,6 +24,7 @@ func Methods() []method.Method {
 		darts.Method(),
 		gdas.Method(),
 		fairnas.Method(),
+		scarlet.Method(),
 		fairdarts.Method(),
 		mixpath.Method(),
 		noisydarts.Method(),

@@ -147,8 +147,13 @@ func checkResult(t *testing.T, m method.Method, r *run.Result) {
 		assert.False(t, names[table.Name], "two tables are named %s", table.Name)
 		names[table.Name] = true
 		require.NotEmpty(t, table.Epochs, table.Name)
-		require.Contains(t, []string{run.Softmax, run.Sigmoid, run.Counts}, table.Kind)
-		if table.Kind == run.Counts {
+		require.Contains(t, []string{run.Softmax, run.Sigmoid, run.Counts, run.Cosines}, table.Kind)
+		if table.Kind == run.Cosines {
+			for _, row := range table.Last().Values {
+				assert.True(t, len(row) == 0 || slices.Min(row) >= -1.001 && slices.Max(row) <= 1.001, table.Name)
+			}
+		}
+		if table.Kind == run.Counts || table.Kind == run.Cosines {
 			continue
 		}
 		require.Len(t, table.Epochs, common.Epochs+1, table.Name)

@@ -34,10 +34,10 @@ func Slope(x, y []float32) float64 {
 // shadowNorms compares the running statistics of the norms for one and for two paths: the slope over a norm's channels, as
 // a mean over those layers and expansions where both have been trained. Where none were, there are no numbers.
 func shadowNorms(p space.Paths) oneshot.Look {
-	return func(s *oneshot.Supernet) (run.Values, error) {
+	return func(s *oneshot.Supernet, r *run.Result) error {
 		state, err := s.State()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		var means, variances []float64
 		for l := range p.Layers {
@@ -46,7 +46,7 @@ func shadowNorms(p space.Paths) oneshot.Look {
 				of := func(norm, statistic string) []float32 { return state.Tensors[norm+"."+statistic] }
 				x, y := of(one, "running_mean"), of(two, "running_mean")
 				if len(x) == 0 || len(x) != len(y) {
-					return nil, fmt.Errorf("supernet: expected as many running means of %s and %s, got %d and %d", one, two, len(x), len(y))
+					return fmt.Errorf("supernet: expected as many running means of %s and %s, got %d and %d", one, two, len(x), len(y))
 				}
 				if untrained(x) || untrained(y) {
 					continue
@@ -55,29 +55,14 @@ func shadowNorms(p space.Paths) oneshot.Look {
 				variances = append(variances, Slope(of(one, "running_var"), of(two, "running_var")))
 			}
 		}
-		if means == nil {
-			return nil, nil
+		if means != nil {
+			r.Numbers = append(r.Numbers, run.Value{Name: MeanRatio, Number: stat.Mean(means, nil)}, run.Value{Name: VarianceRatio, Number: stat.Mean(variances, nil)})
 		}
-		return run.Values{{Name: MeanRatio, Number: stat.Mean(means, nil)}, {Name: VarianceRatio, Number: stat.Mean(variances, nil)}}, nil
+		return nil
 	}
 }
 
 // untrained tells whether running means are as they began.
 func untrained(means []float32) bool {
 	return !slices.ContainsFunc(means, func(x float32) bool { return x != 0 })
-}
-
-// similarity is the mean over images, layers and pairs of paths.
-func similarity(p space.Paths) oneshot.Look {
-	return func(s *oneshot.Supernet) (run.Values, error) {
-		root, err := p.PathSimilarity()
-		if err != nil {
-			return nil, err
-		}
-		cosines, err := s.Observe(root)
-		if err != nil {
-			return nil, fmt.Errorf("comparing paths: %w", err)
-		}
-		return run.Values{{Name: Similarity, Number: stat.Mean(cosines, nil)}}, nil
-	}
 }

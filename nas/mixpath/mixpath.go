@@ -144,7 +144,7 @@ func Search(ctx context.Context, env method.Env, c Config) (*run.Result, error) 
 	if err != nil {
 		return nil, err
 	}
-	looks := []oneshot.Look{similarity(p)}
+	looks := []oneshot.Look{oneshot.Similarity(p, Similarity, func([2]string) bool { return true })}
 	if c.ShadowNorms && c.MaxPaths > 1 {
 		looks = append(looks, shadowNorms(p))
 	}

@@ -132,10 +132,11 @@ func (b MultiPath) Features() (Module, error) {
 }
 
 // ImageSimilarity is the cosine of the images of two tensors [batch, height, width, channels], each as one vector, as a mean over
-// the images: a scalar.
+// the images: a scalar. An image of zeros is like nothing: 0.
 func ImageSimilarity() Module {
 	return NewLeaf("image_similarity", nil, func(_ *Ctx, in []*Node) []*Node {
 		dot := func(a, b *Node) *Node { return ReduceSum(Mul(a, b), 1, 2, 3) }
-		return []*Node{ReduceAllMean(Div(dot(in[0], in[1]), Sqrt(Mul(dot(in[0], in[0]), dot(in[1], in[1])))))}
+		norms := Sqrt(Mul(dot(in[0], in[0]), dot(in[1], in[1])))
+		return []*Node{ReduceAllMean(Div(dot(in[0], in[1]), MaxScalar(norms, 1e-30)))}
 	})
 }

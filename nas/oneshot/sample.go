@@ -10,7 +10,8 @@ import (
 // own number of paths; every way trains m paths a step.
 const (
 	// Strict is FairNAS's strict fairness (1907.01845): a permutation of the choices for each layer, path k taking the
-	// k-th entry of every layer; the gradients of the m paths add up to one update.
+	// k-th entry of every layer; the gradients of the m paths add up to one update. A layer of fewer than m choices has each
+	// in as many paths as go round, and those left over go to its choices in turn, step by step (ours).
 	Strict = "strict"
 	// Uniform is a path drawn for each of m updates (SPOS, 1904.00420).
 	Uniform = "uniform"
@@ -61,8 +62,8 @@ func (s Sampler) Path(random *rand.Rand) []int {
 	return path
 }
 
-// Step draws the updates of a step.
-func (s Sampler) Step(random *rand.Rand) []Update {
+// Step draws the updates of a step, whose number counts from 0.
+func (s Sampler) Step(random *rand.Rand, step int) []Update {
 	m := cmp.Or(s.Paths, slices.Max(s.Choices))
 	switch s.Way {
 	case Strict:
@@ -70,9 +71,13 @@ func (s Sampler) Step(random *rand.Rand) []Update {
 		for k := range paths {
 			paths[k] = make([]int, len(s.Choices))
 		}
-		for l := range s.Choices {
-			for k, choice := range random.Perm(m) {
-				paths[k][l] = choice
+		for l, n := range s.Choices {
+			whole := m / n * n // paths of whole rounds
+			for k, i := range random.Perm(m) {
+				paths[k][l] = i % n
+				if i >= whole {
+					paths[k][l] = (step*(m-whole) + i - whole) % n
+				}
 			}
 		}
 		return []Update{{paths, 1}}

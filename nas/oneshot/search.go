@@ -63,8 +63,8 @@ func (c Config) Goals(e *engine.Engine, p space.Paths) ([]Objective, Constraint,
 	return []Objective{Accuracy(), costs.MACs(), costs.Params(c.Evolution.Params)}, costs.AtMost(c.Evolution.MaxMACs), err
 }
 
-// Look is what a method measures of its trained supernet beside paths: numbers of the result.
-type Look func(*Supernet) (run.Values, error)
+// Look adds to the result what a method measures of its trained supernet beside paths: numbers and tables.
+type Look func(*Supernet, *run.Result) error
 
 // Files in a run folder beside the checkpoint.
 const (
@@ -107,11 +107,9 @@ func Search(ctx context.Context, env method.Env, s Space, c Config, objectives [
 	}
 	r := &run.Result{Log: trace.Log, Tables: []run.Table{n.Updates()}, Numbers: run.Values{{Name: "steps", Number: float64(steps * c.Epochs)}}}
 	for _, look := range looks {
-		values, err := look(n)
-		if err != nil {
+		if err := look(n, r); err != nil {
 			return nil, err
 		}
-		r.Numbers = append(r.Numbers, values...)
 	}
 	if c.Rank > 0 || c.options().Draw > 0 {
 		r.Ranking, err = run.Once(env.Dir, RankingFile, func() (*run.Ranking, error) { return rank(ctx, env, d, n, c) })

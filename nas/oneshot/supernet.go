@@ -128,10 +128,6 @@ func NewSupernet(e *engine.Engine, d Data, s Space, c Config) (n *Supernet, err 
 			err = errors.Join(err, n.Close())
 		}
 	}(n)
-	choices := n.sampler.Choices
-	if c.Sampling == Strict && slices.Min(choices) != slices.Max(choices) {
-		return nil, fmt.Errorf("config: space: strict fairness needs as many choices in every layer, %s has %v", c.Space, choices)
-	}
 	pre := datasets.NewPrefetcher(context.Background(), d.Recalibrate, datasets.PrefetchConfig{})
 	defer pre.Close()
 	if n.recalibrate, err = pre.Next(); err != nil {
@@ -145,7 +141,7 @@ func NewSupernet(e *engine.Engine, d Data, s Space, c Config) (n *Supernet, err 
 		return nil, err
 	}
 	n.model.SumsAhead = c.Sampling == Random
-	for _, k := range choices {
+	for _, k := range n.sampler.Choices {
 		n.updates = append(n.updates, make([]int64, k))
 	}
 	n.optimizer = e.NewOptimizer(engine.SGD{Momentum: c.Weights.Momentum, WeightDecay: c.Weights.WeightDecay}, c.Weights.Clip)
@@ -225,7 +221,7 @@ func (s *Supernet) rate(epoch int) float64 {
 func (s *Supernet) Step(p run.Position, batches []run.Batch) (run.Values, error) {
 	random := rand.New(rand.NewPCG(s.config.Seed, uint64(p.Total())^0x5a11b1e5))
 	loss, count := 0.0, 0
-	for _, u := range s.sampler.Step(random) {
+	for _, u := range s.sampler.Step(random, p.Total()) {
 		of, err := s.update(u, s.rate(p.Epoch), batches[0])
 		if err != nil {
 			return nil, err

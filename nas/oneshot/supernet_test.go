@@ -95,7 +95,7 @@ func TestSampleIsFair(t *testing.T) {
 	for seed := range uint64(50) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		counts := make([][6]int, len(choices))
-		updates := oneshot.Sampler{Way: oneshot.Strict, Choices: choices}.Step(random)
+		updates := oneshot.Sampler{Way: oneshot.Strict, Choices: choices}.Step(random, 0)
 		require.Len(t, updates, 1)
 		require.Len(t, updates[0].Paths, 6)
 		for _, path := range updates[0].Paths {
@@ -109,6 +109,40 @@ func TestSampleIsFair(t *testing.T) {
 	}
 }
 
+// Where a layer has fewer choices than a step has paths, each is trained in whole rounds, and over as many steps as it has
+// choices all are trained equally often.
+func TestUnevenLayersAreFair(t *testing.T) {
+	choices := []int{13, 12, 5, 1}
+	random := rand.New(rand.NewPCG(8, 1))
+	counts := make([][]int, len(choices))
+	for l, n := range choices {
+		counts[l] = make([]int, n)
+	}
+	const steps = 60 // of all numbers of choices a multiple but of 13, which needs none
+	for step := range steps {
+		once := make([]map[int]int, len(choices))
+		for _, path := range (oneshot.Sampler{Way: oneshot.Strict, Choices: choices}).Step(random, step)[0].Paths {
+			for l, k := range path {
+				if once[l] == nil {
+					once[l] = map[int]int{}
+				}
+				once[l][k]++
+				counts[l][k]++
+			}
+		}
+		for l, n := range choices {
+			for k := range n {
+				assert.True(t, once[l][k] == 13/n || once[l][k] == 13/n+1, "layer %d, choice %d: %d", l, k, once[l][k])
+			}
+		}
+	}
+	for l, n := range choices {
+		for k, got := range counts[l] {
+			assert.Equal(t, 13*steps/n, got, "layer %d, choice %d", l, k)
+		}
+	}
+}
+
 // A step has as many paths as it is asked for, and choices come as often as their weights say.
 func TestSampler(t *testing.T) {
 	random := rand.New(rand.NewPCG(4, 1))
@@ -116,7 +150,7 @@ func TestSampler(t *testing.T) {
 	counts := [][]float64{make([]float64, 3), make([]float64, 2)}
 	const steps = 5000
 	for range steps {
-		updates := s.Step(random)
+		updates := s.Step(random, 0)
 		require.Len(t, updates, 2)
 		for _, u := range updates {
 			for l, k := range u.Paths[0] {
@@ -128,7 +162,7 @@ func TestSampler(t *testing.T) {
 	assert.InDelta(t, 0.5, counts[0][0], 0.02)
 	assert.InDelta(t, 0.1, counts[1][1], 0.02)
 	s.Way = oneshot.Random
-	assert.Len(t, s.Step(random)[0].Paths, 2)
+	assert.Len(t, s.Step(random, 0)[0].Paths, 2)
 }
 
 // Every way of sampling trains m paths a step; they differ in updates and rates.
@@ -144,7 +178,7 @@ func TestSample(t *testing.T) {
 	for sampling, want := range cases {
 		require.Contains(t, oneshot.Samplings(), sampling)
 		random := rand.New(rand.NewPCG(3, 1))
-		updates := oneshot.Sampler{Way: sampling, Choices: []int{6, 6, 6, 6, 6, 6, 6, 6}}.Step(random)
+		updates := oneshot.Sampler{Way: sampling, Choices: []int{6, 6, 6, 6, 6, 6, 6, 6}}.Step(random, 0)
 		require.Len(t, updates, want.updates, sampling)
 		distinct := map[string]bool{}
 		for _, u := range updates {
@@ -177,7 +211,7 @@ func TestStrictFairnessGolden(t *testing.T) {
 	seen := map[string]int{}
 	const steps = 7200
 	for range steps {
-		paths := oneshot.Sampler{Way: oneshot.Strict, Choices: []int{3, 3}}.Step(random)[0].Paths
+		paths := oneshot.Sampler{Way: oneshot.Strict, Choices: []int{3, 3}}.Step(random, 0)[0].Paths
 		seen[fmt.Sprint(paths)]++
 	}
 	require.Len(t, seen, 36)
@@ -251,7 +285,7 @@ func TestPathsCompileOnce(t *testing.T) {
 	assert.Equal(t, trained, e.Stats().Executables, "further steps compile nothing")
 
 	paths := randomPaths(s.Space.Choices(), 1000)
-	_, err = s.Measure(ctx, append(oneshot.Sampler{Way: oneshot.Strict, Choices: s.Space.Choices()}.Step(rand.New(rand.NewPCG(1, 1)))[0].Paths, paths[0]), nil)
+	_, err = s.Measure(ctx, append(oneshot.Sampler{Way: oneshot.Strict, Choices: s.Space.Choices()}.Step(rand.New(rand.NewPCG(1, 1)), 0)[0].Paths, paths[0]), nil)
 	require.NoError(t, err)
 	measured := e.Stats().Executables
 	assert.LessOrEqual(t, measured-trained, signatures+1)
@@ -288,7 +322,7 @@ func TestStepGradientIsSumOfPaths(t *testing.T) {
 		require.NoError(t, err)
 		return all
 	}
-	paths := oneshot.Sampler{Way: oneshot.Strict, Choices: p.Choices()}.Step(random)[0].Paths
+	paths := oneshot.Sampler{Way: oneshot.Strict, Choices: p.Choices()}.Step(random, 0)[0].Paths
 	step := gradient(paths)
 	sum := map[string][]float64{}
 	of := map[string]int{}

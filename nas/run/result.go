@@ -141,10 +141,12 @@ type Result struct {
 
 // Kinds of tables.
 const (
-	// Softmax has weights that sum to 1 over a row, Sigmoid each by itself, Counts whole numbers.
+	// Softmax has weights that sum to 1 over a row, Sigmoid each by itself, Counts whole numbers, Cosines how alike the two
+	// things of a column are, from -1 to 1.
 	Softmax = "softmax"
 	Sigmoid = "sigmoid"
 	Counts  = "counts"
+	Cosines = "cosines"
 )
 
 // Table has numbers by row and column: a cell's edges and their operations, a supernet's layers and their choices.
@@ -267,11 +269,11 @@ func (r Result) Table(name string) (Table, bool) {
 	return Table{}, false
 }
 
-// Weights are the tables of architecture parameters, those of counts left out.
+// Weights are the tables of architecture parameters, those of counts and of cosines left out.
 func (r Result) Weights() []Table {
 	var out []Table
 	for _, t := range r.Tables {
-		if t.Kind != Counts {
+		if t.Kind == Softmax || t.Kind == Sigmoid {
 			out = append(out, t)
 		}
 	}

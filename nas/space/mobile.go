@@ -15,7 +15,7 @@ const (
 )
 
 // pathSpaces are the spaces of paths, those with one path a layer first.
-var pathSpaces = []func() Paths{NASBenchMacro, CIFARMobile, FairNAS, MixPathS1, CIFARMultiPath}
+var pathSpaces = []func() Paths{NASBenchMacro, CIFARMobile, FairNAS, CIFARSCARLET, SCARLET, CIFARMoGA, MoGA, MixPathS1, CIFARMultiPath}
 
 // PathSpaces are the names of the spaces of paths.
 func PathSpaces() []string {
@@ -94,13 +94,7 @@ func (p *Paths) mobileLayers(name string, in int, stages []stage) {
 			if i == 0 {
 				b.Stride = s.stride
 			}
-			var choices []arch.Block
-			for _, expansion := range []int{3, 6} {
-				for _, kernel := range []int{3, 5, 7} {
-					choices = append(choices, bottleneck(b, kernel, expansion, "relu6"))
-				}
-			}
-			p.Layers, in = append(p.Layers, choices), s.channels
+			p.Layers, in = append(p.Layers, bottlenecks(b, "relu6")), s.channels
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +23,9 @@ type Paths struct {
 	// ShadowNorms gives the supernet of a multi-path space a last batch norm for each number of paths (MixPath); without
 	// them a layer has one for each expansion.
 	ShadowNorms bool `json:"shadow_norms,omitempty"`
+	// Linear has a linear 1×1 convolution in the place of each identity while the supernet trains (SCARLET-NAS); networks of
+	// the space have the identity.
+	Linear bool `json:"linear,omitempty"`
 }
 
 // Resized is the space for images of a side in pixels and a number of classes.
@@ -161,6 +165,25 @@ func (p Paths) Network(path []int) (arch.Network, error) {
 	return n, n.Validate()
 }
 
+// PathOf is the path whose [Paths.Network] has an architecture's blocks; an error names the first block that no choice is.
+func (p Paths) PathOf(n arch.Network) ([]int, error) {
+	before := 0
+	if p.Shared.Chain != nil {
+		before = len(p.Shared.Chain.Blocks)
+	}
+	if n.Chain == nil || len(n.Chain.Blocks) != before+len(p.Layers) {
+		return nil, fmt.Errorf("%s: expected a chain of %d blocks", p.Name, before+len(p.Layers))
+	}
+	path := make([]int, len(p.Layers))
+	for l, b := range n.Chain.Blocks[before:] {
+		path[l] = slices.IndexFunc(p.Layers[l], func(choice arch.Block) bool { return reflect.DeepEqual(choice, b) })
+		if path[l] < 0 {
+			return nil, fmt.Errorf("%s: layer %d has no choice like block %q, %s", p.Name, l, b.Name, ChoiceName(b))
+		}
+	}
+	return path, nil
+}
+
 // Tree is the network of several paths, each block of a prefix that they share called once: images [batch, height,
 // width, channels] to the logits [batch, classes] of each path, in the order given. Choice k of a layer whose blocks
 // are named L has its tensors under L.k; those of a multi-path layer share theirs. Since equal prefixes put out the same, results and gradients are those of the
@@ -170,7 +193,7 @@ func (p Paths) Tree(paths [][]int) (nn.Module, error) {
 	if err != nil {
 		return nil, err
 	}
-	signature := fmt.Sprintf("paths|%s|shadow=%t", p.Name, p.ShadowNorms)
+	signature := fmt.Sprintf("paths|%s|shadow=%t|linear=%t", p.Name, p.ShadowNorms, p.Linear)
 	for _, path := range paths {
 		signature += "|" + p.Code(path)
 	}
@@ -221,6 +244,9 @@ func (p Paths) tree(paths [][]int) (t tree, made blocks, err error) {
 	}
 	add := func(name string, b arch.Block) (nn.Child, error) {
 		m, err := chainBlock(b, t.naming)
+		if b.Op == arch.OpIdentity && p.Linear {
+			m = nn.Convolution("", b.In, b.Out, 1, 1, [2]int{1, 1})
+		}
 		c := nn.Child{Name: name, Module: m}
 		if m != nil {
 			made.list = append(made.list, c)
@@ -256,8 +282,10 @@ func (p Paths) tree(paths [][]int) (t tree, made blocks, err error) {
 
 // Supernet is the [Paths.Tree] that has every choice in it, and so all tensors: the path of each layer's first choice,
 // that of each second choice and so on.
-func (p Paths) Supernet() (nn.Module, error) {
-	var paths [][]int
+func (p Paths) Supernet() (nn.Module, error) { return p.Tree(p.everyChoice()) }
+
+// everyChoice are paths that have every choice between them.
+func (p Paths) everyChoice() (paths [][]int) {
 	for k := range slices.Max(p.Choices()) {
 		path := make([]int, len(p.Layers))
 		for l, choices := range p.Layers {
@@ -265,7 +293,7 @@ func (p Paths) Supernet() (nn.Module, error) {
 		}
 		paths = append(paths, path)
 	}
-	return p.Tree(paths)
+	return paths
 }
 
 type tree struct {

@@ -48,6 +48,7 @@ var quantities = map[string]quantity{
 	"norm_mean_ratio":                  {command: run.Search, of: number("norm_mean_ratio")},
 	"norm_variance_ratio":              {command: run.Search, of: number("norm_variance_ratio")},
 	"path_similarity":                  {command: run.Search, of: number("path_similarity")},
+	"skip_similarity":                  {command: run.Search, of: number("skip_similarity")},
 	"path_range_percent":               {command: run.Search, of: pathRangePercent},
 	"eigenvalue_last":                  {command: run.Search, of: lastEigenvalue},
 	"eigenvalue_rise":                  {command: run.Search, of: eigenvalueRise},
