@@ -9,9 +9,11 @@
 package backend
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 	"sync"
 
@@ -39,6 +41,23 @@ func (b *Backend) PeakMemory() (int64, error) {
 		return 0, fmt.Errorf("backend %s: does not tell how much memory was in use", b.Info.Kind)
 	}
 	return b.peakMemory()
+}
+
+// Device says in one line what computes: the GPU, or the processor's model with the number of threads that its programs may
+// use; where Linux does not tell the model, the architecture.
+func (b *Backend) Device() string {
+	if b.Info.Kind == KindCUDA && len(b.Info.Devices) > 0 {
+		return b.Info.Devices[0]
+	}
+	threads := runtime.NumCPU()
+	if n, err := threadsFromEnvironment(); err == nil && n > 0 {
+		threads = n
+	}
+	device := fmt.Sprintf("%s, %d threads", cmp.Or(processorName(), runtime.GOARCH), threads)
+	if b.Info.Kind == KindGo {
+		device += ", pure Go"
+	}
+	return device
 }
 
 // Info says what a Backend is.

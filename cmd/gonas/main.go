@@ -17,6 +17,7 @@ import (
 	"github.com/gonas/gonas/backend"
 	"github.com/gonas/gonas/nas"
 	"github.com/gonas/gonas/nas/profile"
+	"github.com/gonas/gonas/nas/space"
 )
 
 // cli is the tree of commands. A field that may be left out has the zero value then, so that a command can tell.
@@ -29,6 +30,7 @@ type cli struct {
 	Train     trainCmd     `cmd:"" help:"Train an architecture from scratch and test it."`
 	Repro     reproCmd     `cmd:"" help:"Check the papers' claims: make the runs, decide, verify."`
 	Landscape landscapeCmd `cmd:"" help:"Measure the validation accuracy around the parameters that a search ended with."`
+	Latency   latencyCmd   `cmd:"" help:"Tables of how long the blocks of networks take."`
 	Plot      plotCmd      `cmd:"" help:"Redraw a figure from the raw results of a run or of evidence."`
 	Bench     benchCmd     `cmd:"" help:"Measure this machine."`
 	Kernel    kernelCmd    `cmd:"" help:"The Jupyter kernel for notebooks."`
@@ -66,7 +68,7 @@ func execute(args []string) int {
 	var root cli
 	parser, err := kong.New(&root, kong.Name("gonas"), kong.Writers(a.stdout, a.stderr),
 		kong.Description("Neural architecture search in Go on GoMLX and XLA."),
-		kong.Vars{"methods": methodNames(), "variants": variantNames(), "profiles": strings.Join(profile.Names(), ", ")},
+		kong.Vars{"methods": methodNames(), "spaces": strings.Join(space.PathSpaces(), ", "), "variants": variantNames(), "profiles": strings.Join(profile.Names(), ", ")},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
 	if err != nil {
 		return a.fail(err)
