@@ -13,6 +13,7 @@ import (
 	"github.com/gonas/gonas/nas/gdas"
 	"github.com/gonas/gonas/nas/method"
 	"github.com/gonas/gonas/nas/mixpath"
+	"github.com/gonas/gonas/nas/moga"
 	"github.com/gonas/gonas/nas/noisydarts"
 	"github.com/gonas/gonas/nas/rome"
 	"github.com/gonas/gonas/nas/scarlet"
@@ -24,6 +25,7 @@ func Methods() []method.Method {
 		darts.Method(),
 		gdas.Method(),
 		fairnas.Method(),
+		moga.Method(),
 		scarlet.Method(),
 		fairdarts.Method(),
 		mixpath.Method(),

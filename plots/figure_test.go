@@ -185,8 +185,9 @@ func sampleFigures(t *testing.T) map[string]Figure {
 		"spreads": func() (Figure, error) {
 			return Spreads(sampleSpreads(3, 10), "largest eigenvalue", "Largest eigenvalue")
 		},
-		"landscapes": func() (Figure, error) { return Landscapes(sampleLandscapes(3, 11), "Landscapes") },
-		"pareto":     func() (Figure, error) { return Pareto(sampleEvolution(12, 20), "First fronts of a search") },
+		"similarities": func() (Figure, error) { return Similarities(sampleSimilarities(3, 4, 13), "Similarity of choices") },
+		"landscapes":   func() (Figure, error) { return Landscapes(sampleLandscapes(3, 11), "Landscapes") },
+		"pareto":       func() (Figure, error) { return Pareto(sampleEvolution(12, 20), "First fronts of a search") },
 	} {
 		f, err := draw()
 		require.NoError(t, err, name)

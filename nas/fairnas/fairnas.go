@@ -55,6 +55,7 @@ func Method() method.Method {
 			ranked(oneshot.Strict, "FairNAS, strict fairness"),
 			ranked(oneshot.Uniform, "FairNAS's supernet, uniform sampling"),
 			ranked(oneshot.Expectation, "FairNAS's supernet, expectation fairness"),
+			{Label: "front", Title: "FairNAS beside a random search", Seconds: map[string]float64{profile.Quick: 90}, Set: `{"evolution": {"random": true}}`},
 		},
 		Run: func(ctx context.Context, env method.Env, c method.Config) (*run.Result, error) {
 			return Search(ctx, env, c.(*Config).Config)

@@ -67,6 +67,8 @@ type EvolutionConfig struct {
 	MaxMACs int64 `json:"max_macs,omitempty"`
 	// Reinforced, where it is not nil, takes the place of crossover and mutation.
 	Reinforced *evolve.Reinforced `json:"reinforced"`
+	// Random measures as many random paths on the same supernet, to compare their front with the one that was found.
+	Random bool `json:"random,omitempty"`
 }
 
 // Validate reports the first field out of range.
@@ -134,8 +136,13 @@ func (c Config) validateOptions() error {
 // evolve is the configuration of NSGA-II.
 func (c Config) evolve(objectives []Objective) evolve.Config {
 	e := evolve.Config{Population: c.Evolution.Population, Generations: c.Evolution.Generations, Seed: c.Seed}
-	for _, o := range objectives {
+	weights := make([]float64, len(objectives))
+	for i, o := range objectives {
 		e.Objectives = append(e.Objectives, evolve.Objective{Name: o.Name, Direction: o.Direction})
+		weights[i] = o.Weight
+	}
+	if slices.Max(weights) > 0 {
+		e.CrowdingWeights = weights
 	}
 	return e
 }

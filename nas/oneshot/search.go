@@ -18,36 +18,54 @@ import (
 // Objective is one that the evolutionary search improves.
 type Objective struct {
 	run.Objective
+	// Low and High are the least and the most that a path of the space can have.
+	Low, High float64
+	// Weight is that in MoGA's crowding distance; where it is 0 in all objectives they count alike.
+	Weight float64
 	// Of is a path's value beside its one-shot accuracy (0 to 1).
 	Of func(path []int, accuracy float64) (float64, error)
 }
 
 // Accuracy is the one-shot accuracy, to be maximised.
 func Accuracy() Objective {
-	return Objective{run.Objective{Name: "accuracy", Unit: "%", Scale: 100, Direction: evolve.Maximise},
-		func(_ []int, accuracy float64) (float64, error) { return accuracy, nil }}
+	return Objective{Objective: run.Objective{Name: "accuracy", Unit: "%", Scale: 100, Direction: evolve.Maximise}, High: 1,
+		Of: func(_ []int, accuracy float64) (float64, error) { return accuracy, nil }}
+}
+
+// Cost is an objective that is a sum over a path's layers: what all paths have, and what each choice adds, [layer][choice].
+func Cost(o run.Objective, shared float64, layers [][]float64) Objective {
+	cost := Objective{Objective: o, Low: shared, High: shared, Of: func(path []int, _ float64) (float64, error) {
+		sum := shared
+		for l, k := range path {
+			sum += layers[l][k]
+		}
+		return sum, nil
+	}}
+	for _, choices := range layers {
+		cost.Low, cost.High = cost.Low+slices.Min(choices), cost.High+slices.Max(choices)
+	}
+	return cost
 }
 
 // millions is an objective that is a count.
-func millions(name string, direction evolve.Direction, of func(path []int) int64) Objective {
-	return Objective{run.Objective{Name: name, Unit: "M", Scale: 1e-6, Direction: direction},
-		func(path []int, _ float64) (float64, error) { return float64(of(path)), nil }}
+func (c Costs) millions(name string, direction evolve.Direction, of func(cost) int64) Objective {
+	layers := make([][]float64, len(c.more))
+	for l, choices := range c.more {
+		for _, more := range choices {
+			layers[l] = append(layers[l], float64(of(more)))
+		}
+	}
+	return Cost(run.Objective{Name: name, Unit: "M", Scale: 1e-6, Direction: direction}, float64(of(c.first)), layers)
 }
 
 // MACs are the multiply-adds of one image, to be minimised.
 func (c Costs) MACs() Objective {
-	return millions("multiply-adds", evolve.Minimise, func(path []int) int64 {
-		macs, _ := c.Of(path)
-		return macs
-	})
+	return c.millions("multiply-adds", evolve.Minimise, func(c cost) int64 { return c.macs })
 }
 
 // Params are the parameters, better in a direction.
 func (c Costs) Params(direction evolve.Direction) Objective {
-	return millions("parameters", direction, func(path []int) int64 {
-		_, params := c.Of(path)
-		return params
-	})
+	return c.millions("parameters", direction, func(c cost) int64 { return c.params })
 }
 
 // Constraint is by how much a path breaks what it has to keep; 0 if it keeps it.
@@ -68,9 +86,11 @@ type Look func(*Supernet, *run.Result) error
 
 // Files in a run folder beside the checkpoint.
 const (
-	// RankingFile holds the ranking, EvolutionFile the state of the evolutionary search.
+	// RankingFile holds the ranking, EvolutionFile the state of the evolutionary search, RandomFile that of the random one
+	// beside it.
 	RankingFile   = "ranking.json"
 	EvolutionFile = "evolution.json"
+	RandomFile    = "random.json"
 )
 
 // Paths is the space of a configuration for its images and classes.
@@ -118,9 +138,14 @@ func Search(ctx context.Context, env method.Env, s Space, c Config, objectives [
 		}
 	}
 	if c.Evolution != nil {
-		if r.Front, err = evolution(ctx, env, n, c, objectives, keep); err != nil {
+		if r.Front, err = evolution(ctx, env, n, c, objectives, keep, false); err != nil {
 			return nil, fmt.Errorf("evolution: %w", err)
 		}
+		numbers, err := beside(ctx, env, n, c, objectives, keep, *r.Front)
+		if err != nil {
+			return nil, fmt.Errorf("random search: %w", err)
+		}
+		r.Numbers = append(r.Numbers, numbers...)
 		path, err := s.Parse(r.Front.Best().Code)
 		if err != nil {
 			return nil, err
@@ -183,11 +208,72 @@ func rank(ctx context.Context, env method.Env, d Data, s *Supernet, c Config) (r
 	return r, nil
 }
 
-// evolution searches the trained supernet; with a folder it goes on from the generation that it finds there.
-func evolution(ctx context.Context, env method.Env, s *Supernet, c Config, objectives []Objective, keep Constraint) (*run.Front, error) {
+// Numbers of a result: how much of the box of all objectives, from the worst to the best that a path of the space could
+// have, is no better than the front, from 0 to 1; and the same of the front of as many random paths.
+const (
+	FrontHypervolume  = "front_hypervolume"
+	RandomHypervolume = "random_hypervolume"
+)
+
+// beside are the hypervolumes of the front that was found and, where the configuration wants it, of a random search's.
+func beside(ctx context.Context, env method.Env, s *Supernet, c Config, objectives []Objective, keep Constraint, found run.Front) (run.Values, error) {
+	if len(objectives) != 2 && len(objectives) != 3 {
+		return nil, nil
+	}
+	share, err := hypervolume(found, objectives)
+	if err != nil {
+		return nil, err
+	}
+	out := run.Values{{Name: FrontHypervolume, Number: share}}
+	if !c.Evolution.Random {
+		return out, nil
+	}
+	random, err := evolution(ctx, env, s, c, objectives, keep, true)
+	if err != nil {
+		return nil, err
+	}
+	share, err = hypervolume(*random, objectives)
+	return append(out, run.Value{Name: RandomHypervolume, Number: share}), err
+}
+
+func hypervolume(f run.Front, objectives []Objective) (float64, error) {
+	unit := func(o Objective, v float64) float64 { return (v - o.Low) / (o.High - o.Low) }
+	var of []evolve.Objective
+	worst := make([]float64, len(objectives))
+	values := make([][]float64, len(f.Members))
+	for i, o := range objectives {
+		if !(o.High > o.Low) {
+			return 0, fmt.Errorf("hypervolume: %s: expected a range over the space, got %g to %g", o.Name, o.Low, o.High)
+		}
+		of = append(of, evolve.Objective{Name: o.Name, Direction: o.Direction})
+		if o.Direction == evolve.Minimise {
+			worst[i] = 1
+		}
+		for k, m := range f.Members {
+			values[k] = append(values[k], unit(o, m.Values[i]))
+		}
+	}
+	return evolve.Hypervolume(values, worst, of)
+}
+
+// randomly is a space whose children are random paths: a search of it is a random one that keeps the best.
+type randomly struct{ evolve.Choices }
+
+// Vary implements [evolve.Space].
+func (s randomly) Vary(r *rand.Rand, _, _ []int, _ []evolve.Individual[[]int]) ([]int, []int) {
+	return s.Random(r), s.Random(r)
+}
+
+// evolution searches the trained supernet, or draws as many random paths; with a folder it goes on from the generation that
+// it finds there.
+func evolution(ctx context.Context, env method.Env, s *Supernet, c Config, objectives []Objective, keep Constraint, random bool) (*run.Front, error) {
 	choices := evolve.DefaultChoices(s.Space.Choices()...)
 	choices.Reinforced = c.Evolution.Reinforced
-	from, err := run.LoadStage[*evolve.State[[]int]](env.Dir, EvolutionFile)
+	drawn, file := evolve.Space[[]int](choices), EvolutionFile
+	if random {
+		drawn, file = randomly{choices}, RandomFile
+	}
+	from, err := run.LoadStage[*evolve.State[[]int]](env.Dir, file)
 	if err != nil {
 		return nil, err
 	}
@@ -217,9 +303,9 @@ func evolution(ctx context.Context, env method.Env, s *Supernet, c Config, objec
 		}
 		return out, nil
 	}
-	state, err := evolve.Run(ctx, c.evolve(objectives), choices, evolve.EvaluatorFunc[[]int](measure), from, func(state *evolve.State[[]int]) error {
+	state, err := evolve.Run(ctx, c.evolve(objectives), drawn, evolve.EvaluatorFunc[[]int](measure), from, func(state *evolve.State[[]int]) error {
 		generation = state.Generation
-		return run.SaveStage(env.Dir, EvolutionFile, state)
+		return run.SaveStage(env.Dir, file, state)
 	})
 	if ctx.Err() != nil {
 		return nil, run.ErrInterrupted

@@ -12,6 +12,9 @@ import (
 // SimilarityTable is the table of how alike a layer's choices are in what they put out.
 const SimilarityTable = "similarity"
 
+// Between stands between the two names of a pair.
+const Between = " ~ "
+
 // Similarity looks at how alike a layer's choices are: the cosine of what they put out for the same image ([space.Paths.Similarity]), as
 // a table of pairs a ~ b, and the mean over the pairs that counts takes as a number of the result.
 func Similarity(p space.Paths, name string, counts func(pair [2]string) bool) Look {
@@ -31,7 +34,7 @@ func Similarity(p space.Paths, name string, counts func(pair [2]string) bool) Lo
 			row := cosines[:len(of)]
 			cosines = cosines[len(of):]
 			for i, pair := range of {
-				names = append(names, pair[0]+" ~ "+pair[1])
+				names = append(names, pair[0]+Between+pair[1])
 				if counts(pair) {
 					taken = append(taken, row[i])
 				}

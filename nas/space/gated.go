@@ -55,7 +55,7 @@ func MoGA() Paths {
 		Blocks: []arch.Block{{Name: "separable_conv", Op: arch.OpSeparable, In: 16, Out: 16, Kernel: 3, Stride: 1, Activation: "relu"}},
 		Last:   arch.Conv{Out: 960, Kernel: 1, Stride: 1, Activation: "hswish"}, Hidden: arch.Conv{Out: 1280, Kernel: 1, Stride: 1, Activation: "hswish"},
 		Classifier: "classifier", Dropout: 0.2}}}
-	p.gatedLayers("mb_module", 16, []stage{{24, 2, 2}, {40, 3, 2}, {80, 3, 2}, {112, 2, 1}, {160, 3, 2}}, gated{mogaGate, func(layer int) string {
+	p.gatedLayers("mb_module", 16, []stage{{24, 2, 2}, {40, 3, 2}, {80, 4, 2}, {112, 2, 1}, {160, 3, 2}}, gated{mogaGate, func(layer int) string {
 		if layer < 5 {
 			return "relu"
 		}

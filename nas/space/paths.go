@@ -303,11 +303,24 @@ type tree struct {
 	paths  [][]int
 }
 
-func (t tree) run(e nn.Env, in []nn.Value) []nn.Value {
-	x := nn.Call1(e, "", t.stemNorm, nn.Call1(e, "", t.stem, in[0]))
+// begin is what comes before the layers, end what comes behind them.
+func (t tree) begin(e nn.Env, x nn.Value) nn.Value {
+	x = nn.Call1(e, "", t.stemNorm, nn.Call1(e, "", t.stem, x))
 	for _, b := range t.before {
 		x = nn.Call1(e, b.Name, b.Module, x)
 	}
+	return x
+}
+
+func (t tree) end(e nn.Env, x nn.Value) nn.Value {
+	if t.last != nil {
+		x = nn.Call1(e, "", t.lastNorm, nn.Call1(e, "", t.last, x))
+	}
+	return nn.Call1(e, "", t.head, x)
+}
+
+func (t tree) run(e nn.Env, in []nn.Value) []nn.Value {
+	x := t.begin(e, in[0])
 	out := make([]nn.Value, len(t.paths))
 	all := make([]int, len(t.paths))
 	for i := range all {
@@ -320,10 +333,7 @@ func (t tree) run(e nn.Env, in []nn.Value) []nn.Value {
 // walk runs the layers from l on for the paths of these indices, which share the prefix that put out x.
 func (t tree) walk(e nn.Env, x nn.Value, l int, indices []int, out []nn.Value) {
 	if l == len(t.layers) {
-		if t.last != nil {
-			x = nn.Call1(e, "", t.lastNorm, nn.Call1(e, "", t.last, x))
-		}
-		logits := nn.Call1(e, "", t.head, x)
+		logits := t.end(e, x)
 		for _, i := range indices {
 			out[i] = logits
 		}

@@ -64,10 +64,7 @@ func (p Paths) Similarity() (net nn.Module, pairs [][][2]string, err error) {
 	cosine := nn.ImageSimilarity()
 	return nn.NewComposite(fmt.Sprintf("similarity|%s|shadow=%t|linear=%t", p.Name, p.ShadowNorms, p.Linear), nn.Network, t.children(children.list), func(e nn.Env, in []nn.Value) []nn.Value {
 		var out []nn.Value
-		x := nn.Call1(e, "", t.stemNorm, nn.Call1(e, "", t.stem, in[0]))
-		for _, b := range t.before {
-			x = nn.Call1(e, b.Name, b.Module, x)
-		}
+		x := t.begin(e, in[0])
 		for l, of := range layers {
 			f := of.run(e, x)
 			for i := range f {

@@ -428,6 +428,13 @@ func ExampleOneShot() {
 	// Output: figure: One-shot accuracy
 }
 
+func ExampleSimilarity() {
+	_, clean := temporary()
+	defer clean()
+	firstLines(func() { nb.Similarity(nb.Must(nb.Search(nb.Method("scarlet"), "smoke", nb.Variant("stabiliser"))), "Choices") })
+	// Output: figure: Choices
+}
+
 func ExamplePareto() {
 	_, clean := temporary()
 	defer clean()

@@ -29,6 +29,7 @@ func showAll(r *Run) error {
 		func() error { return updates(titled(r, "updates of the blocks"), list) },
 		func() error { return ranking(titled(r, "ranking"), list) },
 		func() error { return oneShot(titled(r, "one-shot accuracy"), list) },
+		func() error { return similarity(r) },
 		func() error { return pareto(r) },
 		func() error { return front(r) },
 		func() error { return found(r) },
@@ -194,6 +195,14 @@ func plotted[S any](title string, list []*Run, data func(...run.Result) (S, erro
 		return fmt.Errorf("figure %q: %w", title, err)
 	}
 	return figure(f)
+}
+
+// Similarity shows how alike the choices of each layer of a supernet are in what they put out.
+func Similarity(r *Run, title ...string) { Check(similarity(r, title...)) }
+
+func similarity(r *Run, title ...string) error {
+	one := func(list ...run.Result) ([]plots.SimilarityMatrix, error) { return figures.Similarities(list[0]) }
+	return plotted(titled(r, "similarity of choices", title...), []*Run{r}, one, plots.Similarities)
 }
 
 // Pareto shows the first fronts of an evolutionary search over its generations.

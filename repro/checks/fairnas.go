@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -8,12 +9,18 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/tensors"
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/combin"
 
 	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/nas/arch"
+	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/fairnas"
+	"github.com/gonas/gonas/nas/nn"
 	"github.com/gonas/gonas/nas/oneshot"
 	"github.com/gonas/gonas/nas/rank"
 	"github.com/gonas/gonas/nas/space"
@@ -21,9 +28,11 @@ import (
 )
 
 var fairNAS = map[string]check{
+	"fairnas_gradient":        list(fairNASGradient),
 	"fairnas_lemma":           sure(fairNASLemma),
 	"fairnas_macro_table":     list(macroTable),
 	"fairnas_macro_taus":      list(macroTaus),
+	"fairnas_memory":          list(fairNASMemory),
 	"fairnas_orders":          sure(fairNASOrders),
 	"fairnas_size":            sure(fairNASSize),
 	"fairnas_strict":          sure(fairNASStrict),
@@ -291,6 +300,121 @@ func macroTable() ([]verdict.Check, error) {
 	}
 	for k, want := range []string{"92.55", "92.06", "91.41", "90.42", "88.87", "86.18", "80.59", "68.35", "45.36"} {
 		out = append(out, verdict.Check{Name: fmt.Sprintf("mean accuracy with %d identities", k), Got: mean(byIdentities[k]), Want: want})
+	}
+	return out, nil
+}
+
+// fairNASGradient compares the gradient of a strictly fair step with the sum of those of its paths one by one.
+func fairNASGradient() (out []verdict.Check, err error) {
+	e, err := exactEngine()
+	if err != nil {
+		return nil, err
+	}
+	p := space.NASBenchMacro().Resized(8, 10)
+	root, err := p.Supernet()
+	if err != nil {
+		return nil, err
+	}
+	m, err := e.NewModel(root, nn.Edge)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, m.Finalize()) }()
+	if err := m.Load(nn.Initialise(root.Specs(), 1)); err != nil {
+		return nil, err
+	}
+	random := rand.New(rand.NewPCG(1907, 1845))
+	noise := make([]float64, 4*8*8*3)
+	for i := range noise {
+		noise[i] = random.NormFloat64()
+	}
+	x, y := e.Tensor(noise, 4, 8, 8, 3), tensors.FromFlatDataAndDimensions([]int32{1, 2, 3, 4}, 4)
+	defer func() { err = errors.Join(err, x.FinalizeAll(), y.FinalizeAll()) }()
+	gradient := func(paths [][]int) (map[string][]float64, error) {
+		objective, err := oneshot.TrainObjective(p, paths)
+		if err != nil {
+			return nil, err
+		}
+		g, err := m.Path(objective).Gradient(nn.Mode{Train: true}, true, nil, x, y)
+		if err != nil {
+			return nil, err
+		}
+		all, err := m.WeightGradients(g)
+		return all, errors.Join(err, g.Finalize())
+	}
+	paths := oneshot.Sampler{Way: oneshot.Strict, Choices: p.Choices()}.Step(random, 0)[0].Paths
+	step, err := gradient(paths)
+	if err != nil {
+		return nil, err
+	}
+	sums := map[string][]float64{}
+	for _, path := range paths {
+		one, err := gradient([][]int{path})
+		if err != nil {
+			return nil, err
+		}
+		for name, g := range one {
+			if sums[name] == nil {
+				sums[name] = make([]float64, len(g))
+			}
+			floats.Add(sums[name], g)
+		}
+	}
+	worst := 0.0
+	for name, sum := range sums {
+		if len(step[name]) != len(sum) {
+			return nil, fmt.Errorf("gradient of %s: expected %d numbers in the step, got %d", name, len(sum), len(step[name]))
+		}
+		if size := floats.Norm(sum, math.Inf(1)); size > 0 {
+			worst = max(worst, floats.Distance(step[name], sum, math.Inf(1))/size)
+		}
+	}
+	return []verdict.Check{
+		{Name: "tensors with a gradient in the step less those in the paths", Got: float64(len(step) - len(sums)), Want: "0"},
+		{Name: fmt.Sprintf("largest difference over a tensor's largest entry, %d tensors", len(sums)), Got: worst, Want: "0"},
+	}, nil
+}
+
+// fairNASMemory counts what a pass of one image batch keeps for its gradient on FairNAS's supernet: one path, the sum of two
+// choices a layer, and of all six.
+func fairNASMemory() (out []verdict.Check, err error) {
+	e, err := exactEngine()
+	if err != nil {
+		return nil, err
+	}
+	e = engine.New(e.Backend()) // the bytes are those of float32
+	p := space.FairNAS()
+	root, err := p.Supernet()
+	if err != nil {
+		return nil, err
+	}
+	m, err := e.NewModel(root, nn.Edge)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, m.Finalize()) }()
+	var kept []int64
+	for _, n := range []int{1, 2, 6} {
+		net, err := p.Mixed(n)
+		if err != nil {
+			return nil, err
+		}
+		loss := engine.LossModule(0)
+		objective := nn.NewComposite("loss|"+net.Signature(), nn.Network, []nn.Child{{Module: net}}, func(e nn.Env, in []nn.Value) []nn.Value {
+			return e.Call("", loss, nn.Call1(e, "", net, in[0]), in[1])
+		})
+		of, err := m.Path(objective).Memory(nn.Mode{Train: true}, true, nil, shapes.Make(dtypes.Float32, 64, 224, 224, 3), shapes.Make(dtypes.Int32, 64))
+		if err != nil {
+			return nil, err
+		}
+		kept = append(kept, of.Kept)
+	}
+	for i, pair := range [][2]string{{"one path", "two choices a layer"}, {"two choices a layer", "all six"}} {
+		less := 0.0
+		if kept[i] < kept[i+1] {
+			less = 1
+		}
+		out = append(out, verdict.Check{Name: fmt.Sprintf("%s keeps %d bytes of blocks' results at batch 64, less than the %d of %s", pair[0], kept[i], kept[i+1], pair[1]), Got: less, Want: "1"})
 	}
 	return out, nil
 }

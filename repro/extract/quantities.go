@@ -49,6 +49,8 @@ var quantities = map[string]quantity{
 	"norm_variance_ratio":              {command: run.Search, of: number("norm_variance_ratio")},
 	"path_similarity":                  {command: run.Search, of: number("path_similarity")},
 	"skip_similarity":                  {command: run.Search, of: number("skip_similarity")},
+	"front_hypervolume":                {command: run.Search, of: number("front_hypervolume")},
+	"random_hypervolume":               {command: run.Search, of: number("random_hypervolume")},
 	"path_range_percent":               {command: run.Search, of: pathRangePercent},
 	"eigenvalue_last":                  {command: run.Search, of: lastEigenvalue},
 	"eigenvalue_rise":                  {command: run.Search, of: eigenvalueRise},

@@ -53,6 +53,7 @@ func List() []Figure {
 		{"network", "the chain of blocks that a search found", eachSearch("network", "Network", Network)},
 		{"ranking", "true accuracy over one-shot accuracy of the networks that a supernet ranked", perSeed("ranking", "Ranking", hasTruth, byMethodAndSpace, drawn(Ranking, plots.Ranking))},
 		{"histograms", "one-shot accuracies of those networks", perSeed("histograms", "One-shot accuracy", hasRanking, byMethodAndSpace, drawn(OneShot, plots.Histograms))},
+		{"similarity", "how alike the choices of each layer of a supernet are in what they put out: cosines", eachSearch("similarity", "Similarity of choices", drawSimilarity)},
 		{"updates", "how often each block of a supernet was trained, beside what uniform draws would give", perSeed("updates", "Updates of the blocks", hasUpdates, byMethodAndSpace, drawn(Updates, DrawUpdates))},
 		{"ranges", "training accuracy of a supernet's paths over the epochs, mean and range", perSeed("ranges", "Training accuracy of paths", hasRanges, byMethodAndSpace, drawn(Ranges, plots.AccuracyRanges))},
 		{"pareto", "first fronts over the generations of an evolutionary search", eachSearch("pareto", "First fronts", drawPareto)},

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/gonas/gonas/nas/evolve"
+	"github.com/gonas/gonas/nas/oneshot"
 	"github.com/gonas/gonas/nas/rank"
 	"github.com/gonas/gonas/nas/run"
 	"github.com/gonas/gonas/nas/space"
@@ -194,6 +196,53 @@ func Ranges(list ...run.Result) ([]plots.AccuracySeries, error) {
 			Lowest: percent(r.Log.Column("lowest")), Highest: percent(r.Log.Column("highest"))})
 	}
 	return out, nil
+}
+
+// Similarities are the cosines of a supernet's choices, layer by layer.
+func Similarities(r run.Result) (out []plots.SimilarityMatrix, err error) {
+	t, ok := r.Table(oneshot.SimilarityTable)
+	if !ok || t.Kind != run.Cosines {
+		return nil, NoData("expected a supernet whose choices were compared, found none")
+	}
+	for l, row := range t.Last().Values {
+		m := plots.SimilarityMatrix{Name: t.Rows[l]}
+		cosines := map[[2]string]float64{}
+		for i, pair := range t.Ops(l) {
+			a, b, ok := strings.Cut(pair, oneshot.Between)
+			if !ok {
+				return nil, fmt.Errorf("table %s: %s: expected the names of a pair, got %q", t.Name, t.Rows[l], pair)
+			}
+			for _, name := range []string{a, b} {
+				if !slices.Contains(m.Choices, name) {
+					m.Choices = append(m.Choices, name)
+				}
+			}
+			cosines[[2]string{a, b}], cosines[[2]string{b, a}] = row[i], row[i]
+		}
+		if m.Choices == nil { // a layer of one choice
+			continue
+		}
+		for _, a := range m.Choices {
+			of := make([]float64, len(m.Choices))
+			for k, b := range m.Choices {
+				of[k] = cosines[[2]string{a, b}]
+				if a == b {
+					of[k] = 1
+				}
+			}
+			m.Cosines = append(m.Cosines, of)
+		}
+		out = append(out, m)
+	}
+	return out, nil
+}
+
+func drawSimilarity(r run.Result, title string) (plots.Figure, error) {
+	layers, err := Similarities(r)
+	if err != nil {
+		return plots.Figure{}, err
+	}
+	return plots.Similarities(layers, title)
 }
 
 // Front is the first fronts of an evolutionary search, its objectives in their units.
