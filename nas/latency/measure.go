@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -60,12 +61,13 @@ func Measure(ctx context.Context, e *engine.Engine, p space.Paths, o Options, pr
 	for _, b := range list {
 		s.programs = append(s.programs, program{name: b.String(), module: b.module, in: b.in, out: b.out})
 	}
-	times, err := s.times(ctx, cmp.Or(o.Repeats, DefaultRepeats))
+	times, err := s.times(ctx, o.Repeats)
 	if err != nil {
 		return nil, fmt.Errorf("measuring %s: %w", p.Name, err)
 	}
 	for i, b := range list {
-		t = append(t, Row{Key: b.Key, MS: quantile(times[i], 0.5), Spread: quantile(times[i], 0.75) - quantile(times[i], 0.25), Device: o.Device})
+		median, spread := spreadOf(times[i])
+		t = append(t, Row{Key: b.Key, MS: median, Spread: spread, Device: o.Device})
 	}
 	return t, nil
 }
@@ -87,9 +89,9 @@ type program struct {
 	image   *tensors.Tensor
 }
 
-// times are milliseconds, [program][repeat] in rising order.
+// times are milliseconds, [program][repeat] in rising order; 0 repeats are the default.
 func (s *stopwatch) times(ctx context.Context, repeats int) ([][]float64, error) {
-	if repeats < 1 {
+	if repeats = cmp.Or(repeats, DefaultRepeats); repeats < 1 {
 		return nil, fmt.Errorf("repeats: expected at least 1, got %d", repeats)
 	}
 	if err := s.compile(ctx); err != nil {
@@ -201,6 +203,12 @@ func (s *stopwatch) close() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// spreadOf is the median and the interquartile range of milliseconds in rising order, to the nanosecond.
+func spreadOf(sorted []float64) (median, spread float64) {
+	round := func(ms float64) float64 { return math.Round(1e6*ms) / 1e6 }
+	return round(quantile(sorted, 0.5)), round(quantile(sorted, 0.75) - quantile(sorted, 0.25))
 }
 
 // quantile is that of values in rising order, between two of them where it falls there.

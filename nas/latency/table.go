@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -34,7 +33,7 @@ func (k Key) String() string { return fmt.Sprintf("%q from %s to %s", k.Block, k
 // Row is the latency of one block.
 type Row struct {
 	Key
-	// MS is the median time of a call in milliseconds.
+	// MS is the time of a call in milliseconds: the median of those measured here, the mean of published ones.
 	MS float64 `json:"ms"`
 	// Spread is the interquartile range of the calls in milliseconds, 0 where it is not known.
 	Spread float64 `json:"spread"`
@@ -210,14 +209,4 @@ func (t Table) Save(path string) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return atomicfile.Write(path, 0o644, t.WriteCSV)
-}
-
-// readFile reads a table's file.
-func readFile(path string) (Table, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	return ReadCSV(path, f)
 }
