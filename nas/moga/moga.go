@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/nas/evolve"
@@ -80,13 +81,22 @@ func DefaultConfig() Config {
 // DefaultTable is the table that the published space and the small one are searched with.
 const DefaultTable = "cpu"
 
+// profiles are the reduced ones; at smoke the population is large enough for the weights of the crowding distance to matter.
+func profiles() map[string]method.Profile {
+	p := oneshot.Reduced(space.CIFARMoGAName, 10, 65)
+	s := p[profile.Smoke]
+	s.Also, s.Note = `{"evolution": {"population": 12, "generations": 6}}`, strings.Replace(s.Note, "2 generations of 4 paths", "6 generations of 12 paths", 1)
+	p[profile.Smoke] = s
+	return p
+}
+
 // Method is MoGA for the registry.
 func Method() method.Method {
 	return method.Method{
 		Name: Name, Title: "MoGA", Paper: method.Paper{ArXiv: "1908.01314", Title: "MoGA: Searching Beyond MobileNetV3"},
 		Spaces: []string{space.CIFARMoGAName, space.MoGAName}, Data: datasets.FolderName,
 		New:      method.From(DefaultConfig),
-		Profiles: oneshot.Reduced(space.CIFARMoGAName, 10, 65),
+		Profiles: profiles(),
 		Variants: []method.Variant{
 			{Label: "unweighted", Title: "MoGA, NSGA-II's own crowding distance", Set: `{"crowding_weights": [1, 1, 1]}`},
 			{Label: "front", Title: "MoGA beside a random search", Set: `{"evolution": {"random": true}}`},
