@@ -109,20 +109,14 @@ func layoutOf(p space.Paths) (layout, error) {
 	if len(p.Layers) == 0 || p.Shared.Chain == nil {
 		return l, fmt.Errorf("%s: expected a chain with layers to choose in", p.Name)
 	}
-	most := 0
 	for i, choices := range p.Layers {
 		if len(choices) == 0 {
 			return l, fmt.Errorf("%s: layer %d: expected at least one choice, got none", p.Name, i)
 		}
-		most = max(most, len(choices))
 		l.layers = append(l.layers, make([]part, len(choices)))
 	}
 	before := 1 + len(p.Shared.Chain.Blocks) // the stem's too
-	for k := range most {
-		path := make([]int, len(p.Layers))
-		for i, choices := range p.Layers {
-			path[i] = min(k, len(choices)-1)
-		}
+	for _, path := range p.EveryChoice() {
 		a, err := p.Network(path)
 		if err != nil {
 			return l, err

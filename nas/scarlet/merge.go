@@ -106,7 +106,11 @@ func Derive(p space.Paths, path []int, state map[string][]float64) (map[string][
 
 func isIdentity(w []float64, n int) bool {
 	for i, x := range w {
-		if x != map[bool]float64{true: 1}[i/n == i%n] {
+		want := 0.0
+		if i/n == i%n {
+			want = 1
+		}
+		if x != want {
 			return false
 		}
 	}

@@ -15,12 +15,12 @@ func (p Paths) Mixed(n int) (nn.Module, error) {
 			return nil, fmt.Errorf("%s: layer %d: expected 1 to %d choices at once, got %d", p.Name, l, len(choices), n)
 		}
 	}
-	t, blocks, err := p.tree(p.everyChoice()[:n])
+	t, blocks, err := p.tree(p.EveryChoice()[:n])
 	if err != nil {
 		return nil, err
 	}
 	add := nn.Sum()
-	return nn.NewComposite(fmt.Sprintf("mixed|%d|%s|linear=%t", n, p.Name, p.Linear), nn.Network, t.children(blocks.list), func(e nn.Env, in []nn.Value) []nn.Value {
+	return nn.NewComposite(p.signature(fmt.Sprintf("mixed|%d", n)), nn.Network, t.children(blocks.list), func(e nn.Env, in []nn.Value) []nn.Value {
 		x := t.begin(e, in[0])
 		for _, layer := range t.layers {
 			var sum []nn.Value

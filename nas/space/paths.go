@@ -193,11 +193,16 @@ func (p Paths) Tree(paths [][]int) (nn.Module, error) {
 	if err != nil {
 		return nil, err
 	}
-	signature := fmt.Sprintf("paths|%s|shadow=%t|linear=%t", p.Name, p.ShadowNorms, p.Linear)
+	signature := p.signature("paths")
 	for _, path := range paths {
 		signature += "|" + p.Code(path)
 	}
 	return nn.NewComposite(signature, nn.Network, t.children(blocks.list), t.run), nil
+}
+
+// signature is that of a module on the supernet's tensors, by what it does.
+func (p Paths) signature(what string) string {
+	return fmt.Sprintf("%s|%s|shadow=%t|linear=%t", what, p.Name, p.ShadowNorms, p.Linear)
 }
 
 // blocks are the modules of a tree that have tensors, each once.
@@ -282,10 +287,10 @@ func (p Paths) tree(paths [][]int) (t tree, made blocks, err error) {
 
 // Supernet is the [Paths.Tree] that has every choice in it, and so all tensors: the path of each layer's first choice,
 // that of each second choice and so on.
-func (p Paths) Supernet() (nn.Module, error) { return p.Tree(p.everyChoice()) }
+func (p Paths) Supernet() (nn.Module, error) { return p.Tree(p.EveryChoice()) }
 
-// everyChoice are paths that have every choice between them.
-func (p Paths) everyChoice() (paths [][]int) {
+// EveryChoice are paths that have every choice between them, as many as the layer with the most choices has.
+func (p Paths) EveryChoice() (paths [][]int) {
 	for k := range slices.Max(p.Choices()) {
 		path := make([]int, len(p.Layers))
 		for l, choices := range p.Layers {

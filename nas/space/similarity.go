@@ -38,7 +38,7 @@ type compared struct {
 // names say. In a multi-path layer it compares the kernels' paths of the largest expansion before they are added up.
 // Between the layers it goes the way of their last choices, identities passed over.
 func (p Paths) Similarity() (net nn.Module, pairs [][][2]string, err error) {
-	t, children, err := p.tree(p.everyChoice())
+	t, children, err := p.tree(p.EveryChoice())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -62,7 +62,7 @@ func (p Paths) Similarity() (net nn.Module, pairs [][][2]string, err error) {
 		pairs = append(pairs, of)
 	}
 	cosine := nn.ImageSimilarity()
-	return nn.NewComposite(fmt.Sprintf("similarity|%s|shadow=%t|linear=%t", p.Name, p.ShadowNorms, p.Linear), nn.Network, t.children(children.list), func(e nn.Env, in []nn.Value) []nn.Value {
+	return nn.NewComposite(p.signature("similarity"), nn.Network, t.children(children.list), func(e nn.Env, in []nn.Value) []nn.Value {
 		var out []nn.Value
 		x := t.begin(e, in[0])
 		for l, of := range layers {

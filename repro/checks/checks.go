@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"math/big"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +17,8 @@ import (
 
 	"github.com/gonas/gonas/backend"
 	"github.com/gonas/gonas/nas/engine"
+	"github.com/gonas/gonas/nas/nn"
+	"github.com/gonas/gonas/nas/space"
 	"github.com/gonas/gonas/nas/zoo"
 	"github.com/gonas/gonas/repro/claims"
 	"github.com/gonas/gonas/repro/verdict"
@@ -238,6 +241,24 @@ func bestConvention(columns []column, conventions []string) (int, error) {
 		best = max(best, n)
 	}
 	return best, nil
+}
+
+// noise are n standard normal numbers.
+func noise(r *rand.Rand, n int) []float64 {
+	out := make([]float64, n)
+	for i := range out {
+		out[i] = r.NormFloat64()
+	}
+	return out
+}
+
+// supernetParameters counts those of a space's supernet.
+func supernetParameters(p space.Paths) (float64, error) {
+	root, err := p.Supernet()
+	if err != nil {
+		return 0, err
+	}
+	return float64(nn.Params(root.Specs())), nil
 }
 
 // exactEngine computes in float64 on GoMLX's pure-Go backend, so that a check needs no plug-in.

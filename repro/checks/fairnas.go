@@ -324,11 +324,7 @@ func fairNASGradient() (out []verdict.Check, err error) {
 		return nil, err
 	}
 	random := rand.New(rand.NewPCG(1907, 1845))
-	noise := make([]float64, 4*8*8*3)
-	for i := range noise {
-		noise[i] = random.NormFloat64()
-	}
-	x, y := e.Tensor(noise, 4, 8, 8, 3), tensors.FromFlatDataAndDimensions([]int32{1, 2, 3, 4}, 4)
+	x, y := e.Tensor(noise(random, 4*8*8*3), 4, 8, 8, 3), tensors.FromFlatDataAndDimensions([]int32{1, 2, 3, 4}, 4)
 	defer func() { err = errors.Join(err, x.FinalizeAll(), y.FinalizeAll()) }()
 	gradient := func(paths [][]int) (map[string][]float64, error) {
 		objective, err := oneshot.TrainObjective(p, paths)

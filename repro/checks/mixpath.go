@@ -43,11 +43,7 @@ func mixPathNorms() ([]verdict.Check, error) {
 	params := func(shadow bool) (float64, error) {
 		s := space.MixPathS1()
 		s.ShadowNorms = shadow
-		root, err := s.Supernet()
-		if err != nil {
-			return 0, err
-		}
-		return float64(nn.Params(root.Specs())), nil
+		return supernetParameters(s)
 	}
 	with, err := params(true)
 	if err != nil {
@@ -81,12 +77,7 @@ func trained(e *engine.Engine, root, path nn.Module, side int, change func(state
 	if err := m.LoadFloat64(state); err != nil {
 		return nil, err
 	}
-	r := rand.New(rand.NewPCG(2001, 5887))
-	noise := make([]float64, 4*side*side*3)
-	for i := range noise {
-		noise[i] = r.NormFloat64()
-	}
-	x := e.Tensor(noise, 4, side, side, 3)
+	x := e.Tensor(noise(rand.New(rand.NewPCG(2001, 5887)), 4*side*side*3), 4, side, side, 3)
 	out, err := m.Path(path).Run(nn.Mode{Train: true}, x)
 	for _, t := range append(out, x) {
 		err = errors.Join(err, t.FinalizeAll())

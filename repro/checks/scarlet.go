@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"gonum.org/v1/gonum/floats"
+
 	"github.com/gonas/gonas/nas/arch"
 	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/nn"
@@ -70,11 +72,7 @@ func scarletParameters() ([]verdict.Check, error) {
 		params := func(linear bool) (float64, error) {
 			p := of.space
 			p.Linear = linear
-			root, err := p.Supernet()
-			if err != nil {
-				return 0, err
-			}
-			return float64(nn.Params(root.Specs())), nil
+			return supernetParameters(p)
 		}
 		with, err := params(true)
 		if err != nil {
@@ -122,14 +120,7 @@ func scarletMerge() ([]verdict.Check, error) {
 	}
 	p := space.CIFARSCARLET().Resized(8, 10)
 	r := rand.New(rand.NewPCG(1908, 6022))
-	noise := func(n int) []float64 {
-		out := make([]float64, n)
-		for i := range out {
-			out[i] = r.NormFloat64()
-		}
-		return out
-	}
-	x := noise(2 * 8 * 8 * 3)
+	x := noise(r, 2*8*8*3)
 	var out []verdict.Check
 	for _, path := range [][]int{lastChoices(p), {0, 12, 1, 2, 3, 12}, {5, 4, 11, 12, 0, 0}} {
 		root, err := p.Tree([][]int{path})
@@ -141,7 +132,7 @@ func scarletMerge() ([]verdict.Check, error) {
 			if s.Counter {
 				continue
 			}
-			state[s.Name] = noise(s.Size())
+			state[s.Name] = noise(r, s.Size())
 			for i, v := range state[s.Name] {
 				if s.Buffer || len(s.Shape) == 1 {
 					state[s.Name][i] = 1 + 0.1*math.Tanh(v)
@@ -168,10 +159,7 @@ func scarletMerge() ([]verdict.Check, error) {
 		if err != nil {
 			return nil, err
 		}
-		far, size := 0.0, 0.0
-		for i := range want {
-			far, size = max(far, math.Abs(got[i]-want[i])), max(size, math.Abs(want[i]))
-		}
+		far, size := floats.Distance(got, want, math.Inf(1)), floats.Norm(want, math.Inf(1))
 		out = append(out, verdict.Check{Name: fmt.Sprintf("largest difference of the logits of path %s over the largest logit", p.Code(path)), Got: far / size, Want: "0"})
 	}
 	return out, nil
