@@ -68,7 +68,7 @@ func TestLemmaAgainstSimulation(t *testing.T) {
 	for range runs {
 		var counts [3]int
 		for range steps {
-			for _, u := range (oneshot.Sampler{Way: oneshot.Uniform, Choices: []int{3}}).Step(random, 0) {
+			for _, u := range (oneshot.Sampler{Way: oneshot.Uniform, Choices: []int{3}}).Step(random) {
 				counts[u.Paths[0][0]]++
 			}
 		}

@@ -63,7 +63,7 @@ func TestByCount(t *testing.T) {
 		const draws = 100000
 		s := oneshot.Sampler{Way: oneshot.Uniform, Choices: p.Choices(), Weights: weights, Paths: 1}
 		for range draws {
-			b := p.Layers[0][s.Step(r, 0)[0].Paths[0][0]]
+			b := p.Layers[0][s.Step(r)[0].Paths[0][0]]
 			drawn[fmt.Sprint(b.Hidden, b.Kernels)]++
 		}
 		sum := 0.0

@@ -32,7 +32,7 @@ func extremes(sampling string, layers int) (out []Update) {
 		for _, rest := range []int{1, 2} {
 			switch sampling {
 			case Strict:
-				out = append(out, Sampler{Way: Strict, Choices: []int{3, 3, 3, 3, 3, 3, 3, 3}}.Step(rand.New(rand.NewPCG(uint64(n), uint64(rest))), 0)...)
+				out = append(out, Sampler{Way: Strict, Choices: []int{3, 3, 3, 3, 3, 3, 3, 3}}.Step(rand.New(rand.NewPCG(uint64(n), uint64(rest))))...)
 			case Random:
 				out = append(out, Update{[][]int{path(n, 0, rest), path(n, 0, 3-rest), path(n, rest, 0)}, 1},
 					Update{[][]int{path(n, rest, 0), path(n, rest, 0), path(n, rest, 3-rest)}, 1},

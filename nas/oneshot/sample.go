@@ -43,6 +43,9 @@ type Sampler struct {
 	Weights [][]float64
 	// Paths is the number of paths a step; 0 is the largest number of choices.
 	Paths int
+	// At is the step's number, from 0: by it strict fairness gives the paths that are left over in layers of fewer choices to
+	// their choices in turn. Elsewhere it changes nothing.
+	At int
 }
 
 // Path draws a choice for each layer.
@@ -62,8 +65,8 @@ func (s Sampler) Path(random *rand.Rand) []int {
 	return path
 }
 
-// Step draws the updates of a step, whose number counts from 0.
-func (s Sampler) Step(random *rand.Rand, step int) []Update {
+// Step draws the updates of a step.
+func (s Sampler) Step(random *rand.Rand) []Update {
 	m := cmp.Or(s.Paths, slices.Max(s.Choices))
 	switch s.Way {
 	case Strict:
@@ -76,7 +79,7 @@ func (s Sampler) Step(random *rand.Rand, step int) []Update {
 			for k, i := range random.Perm(m) {
 				paths[k][l] = i % n
 				if i >= whole {
-					paths[k][l] = (step*(m-whole) + i - whole) % n
+					paths[k][l] = (s.At*(m-whole) + i - whole) % n
 				}
 			}
 		}

@@ -221,7 +221,8 @@ func (s *Supernet) rate(epoch int) float64 {
 func (s *Supernet) Step(p run.Position, batches []run.Batch) (run.Values, error) {
 	random := rand.New(rand.NewPCG(s.config.Seed, uint64(p.Total())^0x5a11b1e5))
 	loss, count := 0.0, 0
-	for _, u := range s.sampler.Step(random, p.Total()) {
+	s.sampler.At = p.Total()
+	for _, u := range s.sampler.Step(random) {
 		of, err := s.update(u, s.rate(p.Epoch), batches[0])
 		if err != nil {
 			return nil, err

@@ -95,7 +95,7 @@ func TestSampleIsFair(t *testing.T) {
 	for seed := range uint64(50) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		counts := make([][6]int, len(choices))
-		updates := oneshot.Sampler{Way: oneshot.Strict, Choices: choices}.Step(random, 0)
+		updates := oneshot.Sampler{Way: oneshot.Strict, Choices: choices}.Step(random)
 		require.Len(t, updates, 1)
 		require.Len(t, updates[0].Paths, 6)
 		for _, path := range updates[0].Paths {
@@ -121,7 +121,7 @@ func TestUnevenLayersAreFair(t *testing.T) {
 	const steps = 60 // of all numbers of choices a multiple but of 13, which needs none
 	for step := range steps {
 		once := make([]map[int]int, len(choices))
-		for _, path := range (oneshot.Sampler{Way: oneshot.Strict, Choices: choices}).Step(random, step)[0].Paths {
+		for _, path := range (oneshot.Sampler{Way: oneshot.Strict, Choices: choices, At: step}).Step(random)[0].Paths {
 			for l, k := range path {
 				if once[l] == nil {
 					once[l] = map[int]int{}
@@ -150,7 +150,7 @@ func TestSampler(t *testing.T) {
 	counts := [][]float64{make([]float64, 3), make([]float64, 2)}
 	const steps = 5000
 	for range steps {
-		updates := s.Step(random, 0)
+		updates := s.Step(random)
 		require.Len(t, updates, 2)
 		for _, u := range updates {
 			for l, k := range u.Paths[0] {
@@ -162,7 +162,7 @@ func TestSampler(t *testing.T) {
 	assert.InDelta(t, 0.5, counts[0][0], 0.02)
 	assert.InDelta(t, 0.1, counts[1][1], 0.02)
 	s.Way = oneshot.Random
-	assert.Len(t, s.Step(random, 0)[0].Paths, 2)
+	assert.Len(t, s.Step(random)[0].Paths, 2)
 }
 
 // Every way of sampling trains m paths a step; they differ in updates and rates.
@@ -178,7 +178,7 @@ func TestSample(t *testing.T) {
 	for sampling, want := range cases {
 		require.Contains(t, oneshot.Samplings(), sampling)
 		random := rand.New(rand.NewPCG(3, 1))
-		updates := oneshot.Sampler{Way: sampling, Choices: []int{6, 6, 6, 6, 6, 6, 6, 6}}.Step(random, 0)
+		updates := oneshot.Sampler{Way: sampling, Choices: []int{6, 6, 6, 6, 6, 6, 6, 6}}.Step(random)
 		require.Len(t, updates, want.updates, sampling)
 		distinct := map[string]bool{}
 		for _, u := range updates {
@@ -211,7 +211,7 @@ func TestStrictFairnessGolden(t *testing.T) {
 	seen := map[string]int{}
 	const steps = 7200
 	for range steps {
-		paths := oneshot.Sampler{Way: oneshot.Strict, Choices: []int{3, 3}}.Step(random, 0)[0].Paths
+		paths := oneshot.Sampler{Way: oneshot.Strict, Choices: []int{3, 3}}.Step(random)[0].Paths
 		seen[fmt.Sprint(paths)]++
 	}
 	require.Len(t, seen, 36)
@@ -285,7 +285,7 @@ func TestPathsCompileOnce(t *testing.T) {
 	assert.Equal(t, trained, e.Stats().Executables, "further steps compile nothing")
 
 	paths := randomPaths(s.Space.Choices(), 1000)
-	_, err = s.Measure(ctx, append(oneshot.Sampler{Way: oneshot.Strict, Choices: s.Space.Choices()}.Step(rand.New(rand.NewPCG(1, 1)), 0)[0].Paths, paths[0]), nil)
+	_, err = s.Measure(ctx, append(oneshot.Sampler{Way: oneshot.Strict, Choices: s.Space.Choices()}.Step(rand.New(rand.NewPCG(1, 1)))[0].Paths, paths[0]), nil)
 	require.NoError(t, err)
 	measured := e.Stats().Executables
 	assert.LessOrEqual(t, measured-trained, signatures+1)
@@ -322,7 +322,7 @@ func TestStepGradientIsSumOfPaths(t *testing.T) {
 		require.NoError(t, err)
 		return all
 	}
-	paths := oneshot.Sampler{Way: oneshot.Strict, Choices: p.Choices()}.Step(random, 0)[0].Paths
+	paths := oneshot.Sampler{Way: oneshot.Strict, Choices: p.Choices()}.Step(random)[0].Paths
 	step := gradient(paths)
 	sum := map[string][]float64{}
 	of := map[string]int{}

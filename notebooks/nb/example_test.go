@@ -388,6 +388,7 @@ func ExampleShow() {
 	// network   accuracy, %  multiply-adds, M  parameters, M
 	// figure: fairnas, profile custom, seed 0: what was found
 	// block  operation            kernel  hidden channels  stride  channels in  channels out
+	// run                              front hypervolume
 }
 
 func ExampleEpochs() {
@@ -431,7 +432,9 @@ func ExampleOneShot() {
 func ExampleSimilarity() {
 	_, clean := temporary()
 	defer clean()
-	firstLines(func() { nb.Similarity(nb.Must(nb.Search(nb.Method("scarlet"), "smoke", nb.Variant("stabiliser"))), "Choices") })
+	firstLines(func() {
+		nb.Similarity(nb.Must(nb.Search(nb.Method("scarlet"), "smoke", nb.Variant("stabiliser"))), "Choices")
+	})
 	// Output: figure: Choices
 }
 

@@ -61,7 +61,7 @@ func sets(m, layers int) int {
 	random := rand.New(rand.NewPCG(uint64(m), uint64(layers)))
 	seen := map[string]bool{}
 	for range 5000 {
-		paths := oneshot.Sampler{Way: oneshot.Strict, Choices: slices.Repeat([]int{m}, layers)}.Step(random, 0)[0].Paths
+		paths := oneshot.Sampler{Way: oneshot.Strict, Choices: slices.Repeat([]int{m}, layers)}.Step(random)[0].Paths
 		slices.SortFunc(paths, slices.Compare)
 		seen[fmt.Sprint(paths)] = true
 	}
@@ -123,7 +123,7 @@ func sampled(sampling string, steps int, visit func(layer int, updates []int)) {
 		for l, n := range choices {
 			updates[l] = make([]int, n)
 		}
-		for _, u := range (oneshot.Sampler{Way: sampling, Choices: choices}).Step(random, 0) {
+		for _, u := range (oneshot.Sampler{Way: sampling, Choices: choices}).Step(random) {
 			for _, path := range u.Paths {
 				for l, k := range path {
 					updates[l][k]++
@@ -338,7 +338,7 @@ func fairNASGradient() (out []verdict.Check, err error) {
 		all, err := m.WeightGradients(g)
 		return all, errors.Join(err, g.Finalize())
 	}
-	paths := oneshot.Sampler{Way: oneshot.Strict, Choices: p.Choices()}.Step(random, 0)[0].Paths
+	paths := oneshot.Sampler{Way: oneshot.Strict, Choices: p.Choices()}.Step(random)[0].Paths
 	step, err := gradient(paths)
 	if err != nil {
 		return nil, err
