@@ -250,105 +250,20 @@ type MACsPoint struct {
 // MACs draws test accuracy against multiply-adds, one chart for each protocol, side by side: what was trained
 // differently does not share axes.
 func MACs(panels []MACsPanel, title string) (Figure, error) {
-	fail := func(format string, args ...any) (Figure, error) {
-		return Figure{}, fmt.Errorf("plots: macs: %s", fmt.Sprintf(format, args...))
-	}
-	if len(panels) == 0 {
-		return fail("expected at least one panel, got none")
-	}
-	var names []string
-	for i, p := range panels {
-		n := 0
-		for k, s := range p.Series {
-			if s.Name == "" {
-				return fail("panels[%d].series[%d]: name: expected one, got none", i, k)
+	s := scatter{figure: "macs", yName: "test accuracy (%)", yColumn: "accuracy_percent", unit: "%", most: 100,
+		expected: "an accuracy from 0 to 100 %", unnamed: "Accuracy against multiply-adds", intro: "Test accuracy against multiply-adds"}
+	for _, p := range panels {
+		panel := scatterPanel{name: p.Name}
+		for _, of := range p.Series {
+			series := scatterSeries{name: of.Name}
+			for _, pt := range of.Points {
+				series.points = append(series.points, scatterPoint{pt.Label, pt.MACs, pt.Accuracy})
 			}
-			if !slices.Contains(names, s.Name) {
-				names = append(names, s.Name)
-			}
-			for j, pt := range s.Points {
-				if !(pt.MACs > 0) || !finite(pt.MACs) || !(pt.Accuracy >= 0 && pt.Accuracy <= 100) {
-					return fail("%s: %s[%d]: expected positive multiply-adds and an accuracy from 0 to 100 %%, got %g and %g", p.Name, s.Name, j, pt.MACs, pt.Accuracy)
-				}
-				n++
-			}
+			panel.series = append(panel.series, series)
 		}
-		if n == 0 {
-			return fail("panels[%d] %q: expected points, got none", i, p.Name)
-		}
+		s.panels = append(s.panels, panel)
 	}
-	const (
-		gapX   = 18
-		height = 190
-		radius = 2.9
-	)
-	palette := []color.NRGBA{blue, vermilion, green, purple, orange, skyBlue, ink}
-	lookOf := func(name string) look {
-		i := slices.Index(names, name)
-		return look{color: palette[i%len(palette)], shape: shape(i) % shapes}
-	}
-	scales := make([][2]scale, len(panels))
-	room, right := 0.0, 0.0
-	for i, p := range panels {
-		b := rect{math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)}
-		for _, s := range p.Series {
-			for _, pt := range s.Points {
-				b = b.union(rect{pt.MACs, pt.Accuracy, pt.MACs, pt.Accuracy})
-			}
-		}
-		padX, padY := max(0.08*(b.x1-b.x0), 0.01*b.x0), max(0.06*(b.y1-b.y0), 0.05)
-		scales[i] = [2]scale{roundScale(b.x0-padX, b.x1+padX, 5, false), roundScale(max(b.y0-padY, 0), min(b.y1+padY, 100), 6, false)}
-		room, right = max(room, textSize+3+yTextWidth(scales[i][1])), overhang(scales[i][0])
-	}
-	n := float64(len(panels))
-	width := (contentWidth-right-(n-1)*gapX)/n - room
-	width = min(width, 300)
-	headed := 0.0
-	if len(panels) > 1 || panels[0].Name != "" {
-		headed = headerSize + 6
-	}
-	rows := [][]string{{"panel", "series", "label", "multiply_adds_millions", "accuracy_percent"}}
-	var words []string
-	var d Drawing
-	for i, p := range panels {
-		x0 := room + float64(i)*(width+gapX+room)
-		c := chart{rect{x0, headed, x0 + width, headed + height}, scales[i][0], scales[i][1]}
-		if headed > 0 {
-			d.heading(x0+width/2, 0, p.Name)
-		}
-		d.grid(c, true, true, false)
-		d.axes(c)
-		var taken []rect
-		for _, s := range p.Series {
-			for _, pt := range s.Points {
-				at := c.at(pt.MACs, pt.Accuracy)
-				taken = append(taken, rect{at.x, at.y, at.x, at.y}.grown(1.4*radius))
-				rows = append(rows, []string{p.Name, s.Name, pt.Label, exact(pt.MACs), exact(pt.Accuracy)})
-			}
-		}
-		for _, s := range p.Series {
-			for _, pt := range s.Points {
-				if pt.Label != "" {
-					taken = append(taken, d.label(pt.Label, c, c.at(pt.MACs, pt.Accuracy), 1.4*radius, taken))
-				}
-			}
-		}
-		for _, s := range p.Series {
-			for _, pt := range s.Points {
-				d.marker(lookOf(s.Name), c.at(pt.MACs, pt.Accuracy), radius)
-				words = append(words, strings.TrimSpace(fmt.Sprintf("%s %s", s.Name, pt.Label))+fmt.Sprintf(" %s M %s %%", number(pt.MACs, 3), number(pt.Accuracy, 2)))
-			}
-		}
-		d.yName(point{x0 - room, headed + height/2}, "test accuracy (%)")
-		d.xName(point{x0 + width/2, headed + height + tickDrop + tickSize + 3}, "multiply-adds (millions)")
-	}
-	var list []entry
-	for _, name := range names {
-		list = append(list, markerEntry(name, lookOf(name), radius))
-	}
-	total := n*(width+room) + (n-1)*gapX
-	d.entries(list, total/2, headed+height+tickDrop+tickSize+3+textSize+9, max(total, 200))
-	return Figure{d.framed(title, "Accuracy against multiply-adds", fmt.Sprintf("Test accuracy against multiply-adds: %s.", strings.Join(words, ", "))), rows}, nil
+	return s.draw(title)
 }
 
 // label writes a name beside a point where nothing else stands, the nearest free place; a line leads to a far one.

@@ -185,9 +185,13 @@ func sampleFigures(t *testing.T) map[string]Figure {
 		"spreads": func() (Figure, error) {
 			return Spreads(sampleSpreads(3, 10), "largest eigenvalue", "Largest eigenvalue")
 		},
-		"similarities": func() (Figure, error) { return Similarities(sampleSimilarities(3, 4, 13), "Similarity of choices") },
-		"landscapes":   func() (Figure, error) { return Landscapes(sampleLandscapes(3, 11), "Landscapes") },
-		"pareto":       func() (Figure, error) { return Pareto(sampleEvolution(12, 20), "First fronts of a search") },
+		"latency-scatter": func() (Figure, error) {
+			return LatencyScatter(sampleLatencies(120), "Latency against multiply-adds")
+		},
+		"latency-shares": func() (Figure, error) { return LatencyShares(sampleParts(3, 15), "Latency by kind of block") },
+		"similarities":   func() (Figure, error) { return Similarities(sampleSimilarities(3, 4, 13), "Similarity of choices") },
+		"landscapes":     func() (Figure, error) { return Landscapes(sampleLandscapes(3, 11), "Landscapes") },
+		"pareto":         func() (Figure, error) { return Pareto(sampleEvolution(12, 20), "First fronts of a search") },
 	} {
 		f, err := draw()
 		require.NoError(t, err, name)
@@ -275,6 +279,9 @@ func TestFiguresOfOtherSizes(t *testing.T) {
 		},
 		"crowd":                   func() (Figure, error) { return MACs([]MACsPanel{crowd}, "") },
 		"three":                   func() (Figure, error) { return MACs(append(samplePanels(), crowd), "") },
+		"one latency":             func() (Figure, error) { return LatencyScatter([]LatencySeries{{"a", []LatencyPoint{{"a", 1, 0}}}}, "") },
+		"one part":                func() (Figure, error) { return LatencyShares(sampleParts(1, 1), "") },
+		"many parts":              func() (Figure, error) { return LatencyShares(sampleParts(12, 30), "") },
 		"empty cell":              func() (Figure, error) { return Cells(sampleGenotype(), "") },
 		"one map":                 func() (Figure, error) { return Landscapes(sampleLandscapes(1, 51), "") },
 		"four maps":               func() (Figure, error) { return Landscapes(sampleLandscapes(4, 3), "") },

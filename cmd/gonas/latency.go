@@ -16,6 +16,7 @@ type latencyCmd struct {
 	Measure latencyMeasureCmd `cmd:"" help:"Time every block of a space on this machine, one image a call, and write the table."`
 	Check   latencyCheckCmd   `cmd:"" help:"Time whole networks of random paths beside a table's sums."`
 	Show    latencyShowCmd    `cmd:"" help:"Print a table, or what of a space it has."`
+	Plot    latencyPlotCmd    `cmd:"" help:"Draw a table's latencies: against multiply-adds, or by kind of block."`
 }
 
 // spaceFlags name a space of paths at an image size.

@@ -63,17 +63,19 @@ func (c plotCmd) Run(a *app) error {
 			return fmt.Errorf("plot %s --from %s: %w", f.Name, c.From, err)
 		}
 		if c.Out != "" {
-			ending := filepath.Ext(c.Out)
-			stem := strings.TrimSuffix(c.Out, ending)
-			if err := c.write(list[0].Figure, map[string]string{strings.ToLower(ending): c.Out, ".csv": stem + ".csv"}); err != nil {
+			files, err := pictureFiles(c.Out)
+			if err == nil {
+				err = writeFigure(list[0].Figure, c.DPI, files)
+			}
+			if err != nil {
 				return err
 			}
-			_, err := fmt.Fprintf(a.stdout, "%s: %s\n", c.Out, list[0].Of)
+			_, err = fmt.Fprintf(a.stdout, "%s: %s\n", c.Out, list[0].Of)
 			return err
 		}
 		for _, n := range list {
 			stem := filepath.Join(c.From, "figures", n.Stem)
-			if err := c.write(n.Figure, map[string]string{".svg": stem + ".svg", ".png": stem + ".png", ".csv": stem + ".csv"}); err != nil {
+			if err := writeFigure(n.Figure, c.DPI, map[string]string{".svg": stem + ".svg", ".png": stem + ".png", ".csv": stem + ".csv"}); err != nil {
 				return err
 			}
 			written++
@@ -97,8 +99,10 @@ func (c plotCmd) figures() ([]figures.Figure, error) {
 		}
 		return all, nil
 	}
-	if ending := strings.ToLower(filepath.Ext(c.Out)); c.Out != "" && ending != ".svg" && ending != ".png" {
-		return nil, fmt.Errorf("plot --out %s: expected a name ending in .svg or .png, got %q", c.Out, ending)
+	if c.Out != "" {
+		if _, err := pictureFiles(c.Out); err != nil {
+			return nil, fmt.Errorf("plot --out %w", err)
+		}
 	}
 	var names []string
 	for _, f := range all {
@@ -110,8 +114,18 @@ func (c plotCmd) figures() ([]figures.Figure, error) {
 	return nil, fmt.Errorf("plot %q: expected one of %s, all", c.Figure, strings.Join(names, ", "))
 }
 
-// write writes a figure in the formats of the endings.
-func (c plotCmd) write(f plots.Figure, files map[string]string) error {
+// pictureFiles are the picture of a name and the data beside it, by their endings.
+func pictureFiles(out string) (map[string]string, error) {
+	ending := filepath.Ext(out)
+	format := strings.ToLower(ending)
+	if format != ".svg" && format != ".png" {
+		return nil, fmt.Errorf("%s: expected a name ending in .svg or .png, got %q", out, ending)
+	}
+	return map[string]string{format: out, ".csv": strings.TrimSuffix(out, ending) + ".csv"}, nil
+}
+
+// writeFigure writes a figure in the formats of the endings, a PNG at a resolution.
+func writeFigure(f plots.Figure, dpi float64, files map[string]string) error {
 	for _, ending := range slices.Sorted(maps.Keys(files)) {
 		var b bytes.Buffer
 		var err error
@@ -119,7 +133,7 @@ func (c plotCmd) write(f plots.Figure, files map[string]string) error {
 		case ".svg":
 			err = f.WriteSVG(&b)
 		case ".png":
-			err = f.WritePNG(&b, c.DPI)
+			err = f.WritePNG(&b, dpi)
 		default:
 			err = f.WriteCSV(&b)
 		}

@@ -59,22 +59,16 @@ func Check(ctx context.Context, e *engine.Engine, t Table, p space.Paths, o Chec
 	if err != nil {
 		return c, err
 	}
-	if o.Networks < 2 || p.Size().Cmp(big.NewInt(int64(o.Networks))) < 0 {
-		return c, fmt.Errorf("checking %s: networks: expected from 2 to the %s paths that there are, got %d", p.Name, p.Size(), o.Networks)
+	if o.Networks < 2 {
+		return c, fmt.Errorf("checking %s: networks: expected at least 2, got %d", p.Name, o.Networks)
+	}
+	paths, err := RandomPaths(p, o.Networks, o.Seed)
+	if err != nil {
+		return c, err
 	}
 	s := stopwatch{engine: e, seed: o.Seed, progress: progress}
 	defer func() { err = errors.Join(err, s.close()) }()
-	random, seen := rand.New(rand.NewPCG(o.Seed, 1)), map[string]bool{}
-	for len(c.Networks) < o.Networks {
-		path := make([]int, len(p.Layers))
-		for l, choices := range p.Layers {
-			path[l] = random.IntN(len(choices))
-		}
-		code := p.Code(path)
-		if seen[code] {
-			continue
-		}
-		seen[code] = true
+	for _, path := range paths {
 		a, err := p.Network(path)
 		if err != nil {
 			return c, err
@@ -83,6 +77,7 @@ func Check(ctx context.Context, e *engine.Engine, t Table, p space.Paths, o Chec
 		if err != nil {
 			return c, err
 		}
+		code := p.Code(path)
 		s.programs = append(s.programs, program{name: code, module: m, in: a.Input, out: [3]int{1, 1, a.Classes}})
 		c.Networks = append(c.Networks, CheckedNetwork{Code: code, Sum: sums.Of(path)})
 	}
@@ -94,6 +89,26 @@ func Check(ctx context.Context, e *engine.Engine, t Table, p space.Paths, o Chec
 		c.Networks[i].Timed, c.Networks[i].Spread = spreadOf(times[i])
 	}
 	return c, c.compare()
+}
+
+// RandomPaths are n different paths of a space, drawn uniformly; equal seeds give equal paths.
+func RandomPaths(p space.Paths, n int, seed uint64) ([][]int, error) {
+	if n < 1 || p.Size().Cmp(big.NewInt(int64(n))) < 0 {
+		return nil, fmt.Errorf("random paths of %s: expected from 1 to the %s that there are, got %d", p.Name, p.Size(), n)
+	}
+	random, seen := rand.New(rand.NewPCG(seed, 1)), map[string]bool{}
+	var paths [][]int
+	for len(paths) < n {
+		path := make([]int, len(p.Layers))
+		for l, choices := range p.Layers {
+			path[l] = random.IntN(len(choices))
+		}
+		if code := p.Code(path); !seen[code] {
+			seen[code] = true
+			paths = append(paths, path)
+		}
+	}
+	return paths, nil
 }
 
 // compare fills in what the networks say together.

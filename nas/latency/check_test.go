@@ -36,10 +36,15 @@ func TestCheck(t *testing.T) {
 	assert.InDelta(t, scaled, c.Scaled.Percent, 1e-9)
 	assert.InDelta(t, 0, gradient, 1e-9, "no other factor has a smaller squared error")
 
-	for _, n := range []int{1, 10} {
+	for n, want := range map[int]string{
+		1:  "checking nasbenchmacro ×0.125: networks: expected at least 2, got 1",
+		10: "random paths of nasbenchmacro ×0.125: expected from 1 to the 9 that there are, got 10",
+	} {
 		_, err = latency.Check(t.Context(), e, table, p, latency.CheckOptions{Networks: n}, nil)
-		assert.ErrorContains(t, err, "checking nasbenchmacro ×0.125: networks: expected from 2 to the 9 paths that there are, got")
+		assert.EqualError(t, err, want)
 	}
+	_, err = latency.RandomPaths(p, 0, 0)
+	assert.ErrorContains(t, err, "got 0")
 	_, err = latency.Check(t.Context(), e, table[1:], p, latency.CheckOptions{Networks: 2}, nil)
 	assert.ErrorContains(t, err, `the table has no row for the block "stem k3 s1 relu"`)
 }
