@@ -76,10 +76,11 @@ func (p LatencyParts) check() error {
 	return nil
 }
 
-// kindColor is a kind's colour: after seven of full strength lighter ones follow.
+// kindColor is a kind's colour: after seven of full strength come lighter ones, then darker ones.
 func kindColor(k int) color.NRGBA {
 	palette := []color.NRGBA{blue, vermilion, green, purple, orange, skyBlue, muted}
-	return tint(palette[k%len(palette)], []float64{1, 0.55, 0.28}[k/len(palette)%3])
+	full := palette[k%len(palette)]
+	return []color.NRGBA{full, tint(full, 0.5), shaded(full, 0.55)}[k/len(palette)%3]
 }
 
 // LatencyShares draws a bar for each network, as long as its latency, and in it the part of each kind with its share in

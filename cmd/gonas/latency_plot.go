@@ -8,9 +8,11 @@ import (
 	"strings"
 
 	"github.com/gonas/gonas/backend"
+	"github.com/gonas/gonas/nas/arch"
 	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/latency"
 	"github.com/gonas/gonas/nas/oneshot"
+	"github.com/gonas/gonas/nas/space"
 	"github.com/gonas/gonas/nas/zoo"
 	"github.com/gonas/gonas/plots"
 )
@@ -18,9 +20,9 @@ import (
 type latencyPlotCmd struct {
 	Figure   string   `arg:"" help:"macs or shares, see above."`
 	Table    string   `required:"" placeholder:"NAME|FILE" help:"${tables}, or a CSV file."`
-	Space    string   `placeholder:"NAME" help:"Space whose random paths macs has: ${spaces}."`
+	Space    string   `placeholder:"NAME" help:"Space of random paths: ${spaces}."`
 	Image    int      `help:"Side of the space's images in pixels. Default: that of the space."`
-	Paths    int      `default:"200" help:"Different random paths."`
+	Paths    int      `placeholder:"N" help:"Different random paths of the space. Default: 200 for macs, 4 for shares."`
 	Seed     uint64   `help:"Seed of the paths."`
 	Networks []string `placeholder:"NAME,…" help:"Networks of the zoo (gonas zoo list)."`
 	Out      string   `required:"" placeholder:"FILE" help:"Picture to write; its ending, .svg or .png, is the format. The data that it shows go beside it as .csv."`
@@ -31,8 +33,8 @@ type latencyPlotCmd struct {
 func (latencyPlotCmd) Help() string {
 	return "Latencies are sums of the table's rows.\n\nFigures:\n" +
 		"  macs    latency against multiply-adds, of random paths of a space, of networks of the zoo, or of both\n" +
-		"  shares  what each kind of block takes of the latency of networks of the zoo: k5 e6 SE is a block of kernel 5 and expansion 6 with\n" +
-		"          squeeze-and-excitation, head the last convolution and the classifier"
+		"  shares  what each kind of block takes of their latency: k5 e6 SE is a block of kernel 5 and expansion 6 with squeeze-and-excitation,\n" +
+		"          head the last convolution and the classifier"
 }
 
 // Run draws.
@@ -53,13 +55,15 @@ func (c latencyPlotCmd) Run(a *app) error {
 		}
 	}
 	var f plots.Figure
-	switch c.Figure {
-	case "macs":
-		f, err = c.macs(t, networks)
-	case "shares":
-		f, err = c.shares(t, networks)
-	default:
+	switch {
+	case c.Figure != "macs" && c.Figure != "shares":
 		err = errors.New("expected macs or shares")
+	case c.Space == "" && len(networks) == 0:
+		err = errors.New("expected --space, --networks or both, got none")
+	case c.Figure == "macs":
+		f, err = c.macs(t, networks)
+	default:
+		f, err = c.shares(t, networks)
 	}
 	if err != nil {
 		return fail(err)
@@ -100,23 +104,16 @@ func (c latencyPlotCmd) macs(t latency.Table, networks []*zoo.Net) (plots.Figure
 	if len(published.Points) > 0 {
 		series = append(series, published)
 	}
-	if len(series) == 0 {
-		return plots.Figure{}, errors.New("expected --space, --networks or both, got none")
-	}
 	return plots.LatencyScatter(series, "Latency against multiply-adds: "+t.Device())
 }
 
 // randomPaths are latencies and multiply-adds of different random paths of the space.
 func (c latencyPlotCmd) randomPaths(t latency.Table) (s plots.LatencySeries, err error) {
-	p, err := spaceFlags{c.Space, c.Image}.paths()
+	p, paths, err := c.drawPaths(200)
 	if err != nil {
 		return s, err
 	}
 	sums, err := t.Sums(p)
-	if err != nil {
-		return s, err
-	}
-	paths, err := latency.RandomPaths(p, c.Paths, c.Seed)
 	if err != nil {
 		return s, err
 	}
@@ -136,22 +133,50 @@ func (c latencyPlotCmd) randomPaths(t latency.Table) (s plots.LatencySeries, err
 	return s, nil
 }
 
+// drawPaths draws different random paths of the space, usual where --paths is left out.
+func (c latencyPlotCmd) drawPaths(usual int) (space.Paths, [][]int, error) {
+	p, err := spaceFlags{c.Space, c.Image}.paths()
+	if err != nil {
+		return p, nil, err
+	}
+	paths, err := latency.RandomPaths(p, cmp.Or(c.Paths, usual), c.Seed)
+	return p, paths, err
+}
+
 // shares draws what kinds of blocks take.
 func (c latencyPlotCmd) shares(t latency.Table, networks []*zoo.Net) (plots.Figure, error) {
-	if len(networks) == 0 || c.Space != "" {
-		return plots.Figure{}, errors.New("expected --networks and no --space")
-	}
 	var p plots.LatencyParts
-	all := make([][]latency.Share, len(networks))
-	for i, n := range networks {
-		shares, err := t.Shares(n.Network)
+	var all [][]latency.Share
+	add := func(name string, a arch.Network) error {
+		shares, err := t.Shares(a)
 		if err != nil {
-			return plots.Figure{}, fmt.Errorf("%s: %w", n.Name, err)
+			return fmt.Errorf("%s: %w", name, err)
 		}
-		all[i], p.Networks = shares, append(p.Networks, n.Name)
+		all, p.Networks = append(all, shares), append(p.Networks, name)
 		for _, s := range shares {
 			if !slices.Contains(p.Kinds, s.Kind) {
 				p.Kinds = append(p.Kinds, s.Kind)
+			}
+		}
+		return nil
+	}
+	for _, n := range networks {
+		if err := add(n.Name, n.Network); err != nil {
+			return plots.Figure{}, err
+		}
+	}
+	if c.Space != "" {
+		from, paths, err := c.drawPaths(4)
+		if err != nil {
+			return plots.Figure{}, err
+		}
+		for _, path := range paths {
+			a, err := from.Network(path)
+			if err == nil {
+				err = add(from.Code(path), a)
+			}
+			if err != nil {
+				return plots.Figure{}, err
 			}
 		}
 	}

@@ -151,7 +151,9 @@ var tfnasBase = Key{strings.Join([]string{
 // number of a key is the side of the input, of networks on 224×224 pixels (latency_pkl/make_lat_lut_example.py there); a
 // gate has the block's activation and a sigmoid. Rows are made of hidden channels that are multiples of 8 and more than
 // those that come in: all other numbers lie on lines between these, and a block that does not expand has no first
-// convolution in TF-NAS's code, whatever its number of hidden channels.
+// convolution in TF-NAS's code, whatever its number of hidden channels. No number is at or below 0 there; those that are,
+// 84 of the CPU's and 88 of the GPU's, are of fewer channels. The times of a block never fall where the channels rise: the
+// script has a function that sorts them. It reads the clock without waiting for the GPU (tools/utils.py).
 func ReadTFNAS(name string, from io.Reader, device string) (Table, error) {
 	var all map[string]json.RawMessage
 	if err := json.NewDecoder(from).Decode(&all); err != nil {
