@@ -19,16 +19,19 @@ const (
 	MelHTK    = "htk"    // 2595 log10(1 + f/700)
 
 	TrianglesHertz      = "hertz"      // slopes linear in frequency: librosa, torchaudio
-	TrianglesTensorFlow = "tensorflow" // slopes linear in mel, of the whole bins from int(1.5+low/width) to int(high/width)
+	TrianglesMel        = "mel"        // slopes linear in mel: tf.signal
+	TrianglesTensorFlow = "tensorflow" // the same, of the bins from int(1.5+low/width) to int(high/width) only: TensorFlow's Mfcc
 
 	NormNone   = "none"
 	NormSlaney = "slaney" // of filters: area 1, by the factor 2/(right edge - left edge) in Hz
 	NormOrtho  = "ortho"  // of the cosine transform: orthonormal
 	NormScaled = "scaled" // of the cosine transform: sqrt(2/n) for all coefficients, the first one too: TensorFlow
 
-	LogNone    = "none"
-	LogNatural = "ln"
-	LogDB      = "db" // 10 log10
+	LogNone        = "none"
+	LogNatural     = "ln"
+	LogTen         = "log10"
+	LogDB          = "db"           // 10 log10
+	LogDBMagnitude = "db_magnitude" // 20 log10
 
 	FloorMax = "max" // log(max(x, floor))
 	FloorAdd = "add" // log(x + floor)
@@ -128,9 +131,9 @@ func (c Config) Validate() error {
 		{"pad_mode", c.PadMode, c.Center, []string{PadConstant, PadReflect, PadSymmetric, PadEdge}},
 		{"window_shape", c.WindowShape, true, []string{WindowHann, WindowHamming}},
 		{"mel_scale", c.MelScale, true, []string{MelSlaney, MelHTK}},
-		{"triangles", c.Triangles, true, []string{TrianglesHertz, TrianglesTensorFlow}},
+		{"triangles", c.Triangles, true, []string{TrianglesHertz, TrianglesMel, TrianglesTensorFlow}},
 		{"mel_norm", c.MelNorm, true, []string{NormNone, NormSlaney}},
-		{"log", c.Log, true, []string{LogNone, LogNatural, LogDB}},
+		{"log", c.Log, true, []string{LogNone, LogNatural, LogTen, LogDB, LogDBMagnitude}},
 		{"floor_by", c.FloorBy, c.Log != LogNone, []string{FloorMax, FloorAdd}},
 		{"dct_norm", c.DCTNorm, c.Coefficients > 0, []string{NormNone, NormOrtho, NormScaled}},
 	} {
@@ -148,8 +151,8 @@ func (c Config) Validate() error {
 	if c.Log != LogNone && c.Floor == 0 {
 		return fmt.Errorf("audio config: floor is 0, expected more: the logarithm of silence is not finite")
 	}
-	if c.Log != LogDB && (c.TopDB != 0 || c.RelativeToMax) {
-		return fmt.Errorf("audio config: top_db and relative_to_max go with log %q, it is %q", LogDB, c.Log)
+	if c.Log != LogDB && c.Log != LogDBMagnitude && (c.TopDB != 0 || c.RelativeToMax) {
+		return fmt.Errorf("audio config: top_db and relative_to_max go with log %q or %q, it is %q", LogDB, LogDBMagnitude, c.Log)
 	}
 	if c.Lifter != 0 && c.Coefficients == 0 {
 		return fmt.Errorf("audio config: lifter is %v, without coefficients that it would scale", c.Lifter)

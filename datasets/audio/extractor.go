@@ -173,10 +173,7 @@ func (c Config) logarithm(values []float64) {
 	if c.Log == LogNone {
 		return
 	}
-	scale := 1.0
-	if c.Log == LogDB {
-		scale = 10 / math.Ln10
-	}
+	scale := c.logScale()
 	largest := math.Inf(-1)
 	for i, v := range values {
 		if c.FloorBy == FloorAdd {
@@ -198,4 +195,17 @@ func (c Config) logarithm(values []float64) {
 			values[i] = math.Max(v, largest-c.TopDB)
 		}
 	}
+}
+
+// logScale is what the natural logarithm is multiplied by.
+func (c Config) logScale() float64 {
+	switch c.Log {
+	case LogTen:
+		return 1 / math.Ln10
+	case LogDB:
+		return 10 / math.Ln10
+	case LogDBMagnitude:
+		return 20 / math.Ln10
+	}
+	return 1
 }

@@ -24,6 +24,8 @@ func (c Config) melFilters() []filter {
 	at := func(bin int) float64 { return float64(bin) * width }
 	if c.Triangles == TrianglesTensorFlow {
 		first, last = int(1.5+c.Low/width), min(last, int(c.high()/width))
+	}
+	if c.Triangles != TrianglesHertz {
 		at = func(bin int) float64 { return c.toMel(float64(bin) * width) }
 	} else {
 		for i := range edges {
@@ -36,7 +38,7 @@ func (c Config) melFilters() []filter {
 			dense[m][bin] = math.Max(0, math.Min((at(bin)-left)/(middle-left), (right-at(bin))/(right-middle)))
 		}
 		if c.MelNorm == NormSlaney {
-			if c.Triangles == TrianglesTensorFlow {
+			if c.Triangles != TrianglesHertz {
 				left, right = c.toHertz(left), c.toHertz(right)
 			}
 			for bin := range dense[m] {
