@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -47,6 +48,8 @@ type BatchRequest struct {
 	// Jitter are the strengths of the colour jitter of training images read from a folder: brightness, contrast,
 	// saturation, hue.
 	Jitter *[4]float64
+	// Sound says how clips become arrays; images take none.
+	Sound *Sound
 }
 
 // Source makes a source of images of one size. They are halved until they fit, and varied as in DARTS's code.
@@ -63,7 +66,18 @@ func (s imageSource) Shape() [3]int {
 	return [3]int{s.images.Height, s.images.Width, s.images.Channels}
 }
 
+// identify writes what the files do not say: which of their images are here.
+func (s imageSource) identify(w io.Writer) {
+	if im := s.images; im.part || im.Files == nil {
+		_, _ = w.Write(im.Pixels)
+		fmt.Fprintf(w, "%v\n", im.Labels)
+	}
+}
+
 func (s imageSource) Batches(r BatchRequest) (BatchSource, error) {
+	if r.Sound != nil {
+		return nil, fmt.Errorf("batches of %s: sound: expected none for images", s.images.Name)
+	}
 	small, err := s.images.Resize(r.Side)
 	if err != nil {
 		return nil, err
@@ -94,7 +108,16 @@ func (s folderSource) ClassNames() []string {
 }
 func (s folderSource) Shape() [3]int { return [3]int{0, 0, 3} }
 
+func (s folderSource) identify(w io.Writer) {
+	for i, name := range s.folder.Files {
+		fmt.Fprintf(w, "%s %d\n", name, s.folder.Labels[i])
+	}
+}
+
 func (s folderSource) Batches(r BatchRequest) (BatchSource, error) {
+	if r.Sound != nil {
+		return nil, fmt.Errorf("batches of %s: sound: expected none for images", s.folder.Name)
+	}
 	config := ImageBatchConfig{BatchSize: r.Size, Indices: r.Indices, Seed: r.Seed, Transform: ImageNetEvalAt(r.Side)}
 	if r.Training {
 		config.Transform, config.Shuffle, config.DropLast = ImageNetTrain(), true, true
@@ -146,17 +169,8 @@ func (s *Set) Identity() (id Identity, err error) {
 		for _, f := range part.source.Files() {
 			fmt.Fprintf(h, "%s %s\n", f.Name, f.SHA256)
 		}
-		switch s := part.source.(type) {
-		case folderSource:
-			for i, name := range s.folder.Files {
-				fmt.Fprintf(h, "%s %d\n", name, s.folder.Labels[i])
-			}
-		case imageSource:
-			// Files do not say which of their images are here.
-			if im := s.images; im.part || im.Files == nil {
-				h.Write(im.Pixels)
-				fmt.Fprintf(h, "%v\n", im.Labels)
-			}
+		if s, ok := part.source.(interface{ identify(io.Writer) }); ok {
+			s.identify(h)
 		}
 		fmt.Fprintf(h, "%d\n", part.source.Len())
 	}
@@ -180,9 +194,11 @@ const (
 )
 
 // Names lists the data sets that [Open] knows.
-func Names() []string { return []string{EmbeddedName, CIFAR10Name, CIFAR100Name, FolderName} }
+func Names() []string {
+	return []string{EmbeddedName, CIFAR10Name, CIFAR100Name, FolderName, SpeechName, EmbeddedSpeechName, ScenesName, EmbeddedScenesName}
+}
 
-// Open finds a data set by name in a folder; "embedded" needs none. Without a name it is the embedded one where there is
+// Open finds a data set by name in a folder; those in the binary need none. Without a name it is the embedded one where there is
 // no folder either, else the first that lies in the folder: CIFAR-10, CIFAR-100, or image files in train/CLASS and val/CLASS.
 func Open(name, dir string) (*Set, error) {
 	known := true
@@ -209,6 +225,14 @@ func Open(name, dir string) (*Set, error) {
 			return nil, err
 		}
 		return FolderSet(train, test), nil
+	case SpeechName:
+		return speechSet.open(dir)
+	case ScenesName:
+		return sceneSet.open(dir)
+	case EmbeddedSpeechName:
+		return embeddedSpeech()
+	case EmbeddedScenesName:
+		return embeddedScenes()
 	}
 	return nil, fmt.Errorf("data set %q: expected one of %s", name, strings.Join(Names(), ", "))
 }

@@ -26,9 +26,10 @@ import (
 	"github.com/gonas/gonas/nas/space"
 )
 
-func embedded(t *testing.T) *datasets.Set {
+// embedded are the data in the binary that a method searches on.
+func embedded(t *testing.T, m method.Method) *datasets.Set {
 	t.Helper()
-	d, err := datasets.Open(datasets.EmbeddedName, "")
+	d, err := datasets.OpenKind(datasets.KindOf(m.Data), "")
 	require.NoError(t, err)
 	return d
 }
@@ -59,11 +60,12 @@ func labels(m method.Method) []string {
 // TestEveryMethod is the contract of the registry: it needs no change for a new method.
 func TestEveryMethod(t *testing.T) {
 	require.NotEmpty(t, nas.Methods())
-	e, data := newEngine(t), embedded(t)
-	id, err := data.Identity()
-	require.NoError(t, err)
+	e := newEngine(t)
 	for _, m := range nas.Methods() {
 		t.Run(m.Name, func(t *testing.T) {
+			data := embedded(t, m)
+			id, err := data.Identity()
+			require.NoError(t, err)
 			search := func(ctx context.Context, seed uint64, o run.Options) (*run.Result, error) {
 				c, err := m.Config(profile.Smoke, "")
 				require.NoError(t, err)
@@ -203,10 +205,11 @@ func checkResult(t *testing.T, m method.Method, r *run.Result) {
 // Every variant of every method gives the results that it is there for: at the sizes of a moment, with a ranking where it
 // ranks, and another result than the method's own.
 func TestEveryVariant(t *testing.T) {
-	e, data := newEngine(t), embedded(t)
-	id, err := data.Identity()
-	require.NoError(t, err)
+	e := newEngine(t)
 	for _, m := range nas.Methods() {
+		data := embedded(t, m)
+		id, err := data.Identity()
+		require.NoError(t, err)
 		seen := map[string]string{}
 		for _, label := range labels(m) {
 			t.Run(m.Label(label), func(t *testing.T) {

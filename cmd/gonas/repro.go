@@ -25,6 +25,7 @@ import (
 	"github.com/gonas/gonas/repro/extract"
 	"github.com/gonas/gonas/repro/runfolder"
 	"github.com/gonas/gonas/repro/runner"
+	"github.com/gonas/gonas/repro/runs"
 	"github.com/gonas/gonas/repro/verdict"
 )
 
@@ -76,7 +77,7 @@ func (c reproRunCmd) Run(a *app) (err error) {
 	r := &runner.Runner{Profile: c.Profile, Seeds: c.Seeds, Granularity: c.Level, Parallel: c.Jobs, Dir: dir, Claims: wanted}
 	// A plan without data is that of what the folder was begun on.
 	if !c.DryRun || c.Data != "" {
-		if r.Data, _, err = openData(c.Data); err != nil {
+		if r.Data, err = openKinds(r, c.Data); err != nil {
 			return err
 		}
 	}
@@ -183,19 +184,38 @@ func (c reproRunCmd) plan(a *app, jobs []runner.Job) error {
 	return err
 }
 
+// openKinds opens what the runs are on.
+func openKinds(r *runner.Runner, folder string) (map[datasets.Kind]*datasets.Set, error) {
+	kinds, err := r.Kinds()
+	if err != nil {
+		return nil, err
+	}
+	sets := map[datasets.Kind]*datasets.Set{}
+	for _, kind := range kinds {
+		if sets[kind], _, err = openData(kind, folder); err != nil {
+			return nil, err
+		}
+	}
+	return sets, nil
+}
+
 // make does the runs that are left.
 func (c reproRunCmd) make(a *app, r *runner.Runner, left []runner.Job) error {
-	data, err := r.Data.Identity()
-	if err != nil {
-		return err
+	data := map[datasets.Kind]datasets.Identity{}
+	for kind, set := range r.Data {
+		id, err := set.Identity()
+		if err != nil {
+			return err
+		}
+		data[kind] = id
 	}
 	b, err := backend.Open()
 	if err != nil {
 		return err
 	}
 	r.Engine = engine.New(b.Backend)
-	r.Record = func(seeds ...uint64) evidence.Run {
-		return describeRun(a, b, c.Profile, data, r.Data.Files(), seeds...)
+	r.Record = func(on datasets.Identity, files []datasets.FileSum, seeds ...uint64) evidence.Run {
+		return describeRun(a, b, c.Profile, on, files, seeds...)
 	}
 	if err := os.MkdirAll(r.Dir, 0o755); err != nil {
 		return err
@@ -209,8 +229,12 @@ func (c reproRunCmd) make(a *app, r *runner.Runner, left []runner.Job) error {
 	for _, j := range left {
 		expected += j.Expected
 	}
+	var on []string
+	for _, kind := range slices.Sorted(maps.Keys(data)) {
+		on = append(on, data[kind].String())
+	}
 	fmt.Fprintf(a.stderr, "%d runs to do on %s, on %s; about %s on two cores, compiling left out\n",
-		len(left), b.Info.Kind, data, time.Duration(expected)*time.Second)
+		len(left), b.Info.Kind, strings.Join(on, ", "), time.Duration(expected)*time.Second)
 	for _, reason := range unpublished(c.Profile, left, data) {
 		fmt.Fprintln(a.stderr, reason)
 	}
@@ -226,14 +250,14 @@ func (c reproRunCmd) make(a *app, r *runner.Runner, left []runner.Job) error {
 }
 
 // unpublished says why runs at the profile paper are not those of the papers, each reason once.
-func unpublished(name string, jobs []runner.Job, data datasets.Identity) []string {
+func unpublished(name string, jobs []runner.Job, data map[datasets.Kind]datasets.Identity) []string {
 	var out []string
 	for _, job := range jobs {
 		wanted := datasets.CIFAR10Name
 		if m, variant, found := nas.Labelled(job.Label); found {
 			wanted = m.Asks(variant)
 		}
-		if reason := method.NotPublished(data, wanted); name == profile.Paper && reason != "" && !slices.Contains(out, reason) {
+		if reason := method.NotPublished(data[runs.Kind(job.Label)], wanted); name == profile.Paper && reason != "" && !slices.Contains(out, reason) {
 			out = append(out, reason)
 		}
 	}

@@ -17,7 +17,12 @@ func TestUnpublished(t *testing.T) {
 	assert.Equal(t, []string{
 		"not the published protocol, which takes the whole of CIFAR-10: on embedded (4000 training and 1000 test samples)",
 		"not the published protocol, which takes the whole of ImageNet: on embedded (4000 training and 1000 test samples)",
-	}, unpublished(profile.Paper, jobs, embedded))
-	assert.Empty(t, unpublished(profile.Day, jobs, embedded))
-	assert.Empty(t, unpublished(profile.Paper, jobs[:3], datasets.Identity{Name: datasets.CIFAR10Name, Train: 50000, Test: 10000, Published: true}))
+	}, unpublished(profile.Paper, jobs, images(embedded)))
+	assert.Empty(t, unpublished(profile.Day, jobs, images(embedded)))
+	assert.Empty(t, unpublished(profile.Paper, jobs[:3], images(datasets.Identity{Name: datasets.CIFAR10Name, Train: 50000, Test: 10000, Published: true})))
+}
+
+// images are a data set by its kind.
+func images(id datasets.Identity) map[datasets.Kind]datasets.Identity {
+	return map[datasets.Kind]datasets.Identity{datasets.KindImages: id}
 }

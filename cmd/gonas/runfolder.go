@@ -79,15 +79,15 @@ func (f runFlags) blame(err error) error {
 	return err
 }
 
-// openData finds the data in a folder, or the embedded images where none is named. The folder comes back as an absolute
-// path.
-func openData(folder string) (set *datasets.Set, dir string, err error) {
+// openData finds the data of a kind in a folder, or those in the binary where none is named. The folder comes back as an
+// absolute path.
+func openData(kind datasets.Kind, folder string) (set *datasets.Set, dir string, err error) {
 	if folder != "" {
 		if dir, err = datasets.ResolveDir(folder); err != nil {
 			return nil, "", err
 		}
 	}
-	set, err = datasets.Open("", dir)
+	set, err = datasets.OpenKind(kind, dir)
 	return set, dir, err
 }
 

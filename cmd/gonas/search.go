@@ -65,7 +65,7 @@ func (c searchCmd) job(a *app) (job, error) {
 		}
 		common.Space = c.Space
 	}
-	set, dir, err := openData(c.Data)
+	set, dir, err := openData(datasets.KindOf(m.Data), c.Data)
 	if err != nil {
 		return job{}, err
 	}

@@ -58,19 +58,24 @@ func (c trainCmd) job(a *app) (job, error) {
 	if err != nil {
 		return job{}, err
 	}
-	set, dir, err := openData(c.Data)
+	// What is trained says on which kind of data, and the data how large cells without a network around them become.
+	what, err := c.find(space.Size{Classes: 2, InputChannels: 3})
 	if err != nil {
 		return job{}, err
 	}
-	size := space.Size{Classes: set.Train.Classes(), InputChannels: set.Train.Shape()[2]}
-	what, err := c.find(size)
+	kind := train.Kind(what.network)
+	set, dir, err := openData(kind, c.Data)
 	if err != nil {
 		return job{}, err
 	}
-	switch in := what.network.Input; {
-	case in[1] == 1:
-		return job{}, fmt.Errorf("train %s: a network for speech: training on sound is not there yet", c.Arch)
-	case in[0] > 32 && set.Name != datasets.FolderName:
+	size := space.Size{Classes: set.Train.Classes(), InputChannels: what.network.Input[2]}
+	if kind == datasets.KindImages {
+		size.InputChannels = set.Train.Shape()[2]
+		if what, err = c.find(size); err != nil {
+			return job{}, err
+		}
+	}
+	if in := what.network.Input; kind == datasets.KindImages && in[0] > 32 && set.Name != datasets.FolderName {
 		return job{}, errors.New("train: this network needs --data DIR with images in ImageNet's layout: DIR/train/CLASS/*.JPEG and DIR/val")
 	}
 	if n := what.network.Classes; n != size.Classes {

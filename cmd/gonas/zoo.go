@@ -12,6 +12,7 @@ import (
 	"github.com/gonas/gonas/backend"
 	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/nas/engine"
+	"github.com/gonas/gonas/nas/train"
 	"github.com/gonas/gonas/nas/zoo"
 	"github.com/gonas/gonas/plots"
 	"github.com/gonas/gonas/repro/evidence"
@@ -271,8 +272,8 @@ func (c zooEvalCmd) images(n *zoo.Net) (datasets.BatchSource, error) {
 	in := n.Network.Input
 	request := datasets.BatchRequest{Size: c.Batch, Side: in[0]}
 	switch {
-	case in[1] == 1:
-		return nil, fmt.Errorf("zoo eval %s: a network for speech: measuring on sound is not there yet", n.Name)
+	case n.Network.Features != nil:
+		request.Sound = &datasets.Sound{Features: *n.Network.Features, AsChannels: in[1] == 1}
 	case in[0] > 32:
 		if c.Data == "" {
 			return nil, fmt.Errorf("zoo eval %s: expected --data DIR with images in ImageNet's layout", n.Name)
@@ -283,7 +284,7 @@ func (c zooEvalCmd) images(n *zoo.Net) (datasets.BatchSource, error) {
 		}
 		return folder.Source().Batches(request)
 	}
-	set, _, err := openData(c.Data)
+	set, _, err := openData(train.Kind(n.Network), c.Data)
 	if err != nil {
 		return nil, err
 	}

@@ -8,16 +8,20 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/gonas/gonas/datasets/audio"
 )
 
 // Network is a whole architecture as plain data. Exactly one of Cells, Chain and Grid is set.
 type Network struct {
 	// Input is the image's [height, width, channels]; for speech [frames, 1, coefficients].
-	Input   [3]int       `json:"input"`
-	Classes int          `json:"classes"`
-	Cells   *CellNetwork `json:"cells,omitempty"`
-	Chain   *Chain       `json:"chain,omitempty"`
-	Grid    *Grid        `json:"grid,omitempty"`
+	Input   [3]int `json:"input"`
+	Classes int    `json:"classes"`
+	// Features are what is taken of sound, for networks that hear; nil for images.
+	Features *audio.Config `json:"features,omitempty"`
+	Cells    *CellNetwork  `json:"cells,omitempty"`
+	Chain    *Chain        `json:"chain,omitempty"`
+	Grid     *Grid         `json:"grid,omitempty"`
 }
 
 // Stems of a cell network.
@@ -195,6 +199,11 @@ func (n Network) Validate() error {
 	}
 	if n.Classes < 2 {
 		return fmt.Errorf("network: classes: expected at least 2, got %d", n.Classes)
+	}
+	if n.Features != nil {
+		if err := n.Features.Validate(); err != nil {
+			return fmt.Errorf("network: features: %w", err)
+		}
 	}
 	switch {
 	case n.Cells != nil:

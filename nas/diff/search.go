@@ -72,7 +72,7 @@ func halves(s datasets.Source, c Config) ([]datasets.BatchSource, error) {
 	}
 	var out []datasets.BatchSource
 	for i, indices := range [][]int{weights, architecture} {
-		b, err := s.Batches(datasets.BatchRequest{Size: c.Batch, Indices: indices, Seed: c.Seed*2 + uint64(i) + 1, Training: true, Side: c.Image})
+		b, err := s.Batches(datasets.BatchRequest{Size: c.Batch, Indices: indices, Seed: c.Seed*2 + uint64(i) + 1, Training: true, Side: c.Image, Sound: c.Sound})
 		if err != nil {
 			return nil, err
 		}

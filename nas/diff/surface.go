@@ -165,7 +165,7 @@ func validation(s datasets.Source, c Config, size, count int) ([]run.Batch, erro
 	if err != nil {
 		return nil, err
 	}
-	source, err := s.Batches(datasets.BatchRequest{Size: size, Indices: indices, Side: c.Image})
+	source, err := s.Batches(datasets.BatchRequest{Size: size, Indices: indices, Side: c.Image, Sound: c.Sound})
 	if err != nil {
 		return nil, err
 	}

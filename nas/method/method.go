@@ -40,6 +40,8 @@ type Common struct {
 	Batch         int `json:"batch"`
 	// Granularity is operation, edge, cell or network. It changes speed and rounding, not the mathematics.
 	Granularity string `json:"granularity"`
+	// Sound says how clips become arrays, nil for images.
+	Sound *datasets.Sound `json:"sound,omitempty"`
 }
 
 // Shared implements [Config] for a configuration that embeds it.
@@ -53,6 +55,11 @@ func (c Common) Validate() error {
 	}{{"image", c.Image, 4}, {"epochs", c.Epochs, 1}, {"steps_per_epoch", c.StepsPerEpoch, 0}, {"batch", c.Batch, 2}} {
 		if f.value < f.min {
 			return fmt.Errorf("config: %s: expected at least %d, got %d", f.name, f.min, f.value)
+		}
+	}
+	if c.Sound != nil {
+		if err := c.Sound.Validate(); err != nil {
+			return fmt.Errorf("config: %w", err)
 		}
 	}
 	if _, err := nn.ParseLevel(c.Granularity); err != nil {
@@ -293,6 +300,10 @@ func published(name string) string {
 		return "CIFAR-100"
 	case datasets.FolderName:
 		return "ImageNet"
+	case datasets.SpeechName:
+		return "Speech Commands"
+	case datasets.DomesticName:
+		return "DCASE2018's task 5"
 	}
 	return name
 }

@@ -97,7 +97,7 @@ func (c Config) Split(s datasets.Source) (d Data, err error) {
 		}
 	}
 	batches := func(dst *datasets.BatchSource, indices []int, size int, training bool) error {
-		*dst, err = s.Batches(datasets.BatchRequest{Size: size, Indices: indices, Seed: c.Seed*2 + 1, Training: training, Side: c.Image, Cutout: c.options().Cutout})
+		*dst, err = s.Batches(datasets.BatchRequest{Size: size, Indices: indices, Seed: c.Seed*2 + 1, Training: training, Side: c.Image, Cutout: c.options().Cutout, Sound: c.Sound})
 		return err
 	}
 	behind := min(max(measureBatch-c.Recalibrate, c.Recalibrate), measure)

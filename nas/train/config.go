@@ -7,6 +7,7 @@ import (
 
 	"github.com/gomlx/gomlx/core/graph"
 
+	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/nas/arch"
 	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/method"
@@ -55,6 +56,8 @@ type Config struct {
 	// Granularity is operation, edge, cell or network. At operation all architectures of a size share executables,
 	// so that many short trainings compile once; on a CPU it is the fastest step as well.
 	Granularity string `json:"granularity"`
+	// Sound says how clips become arrays, nil for images.
+	Sound *datasets.Sound `json:"sound,omitempty"`
 }
 
 // DefaultConfig is the recipe of DARTS (1806.09055) and FairDARTS (1911.12126) for CIFAR-10: 20 cells of 36
@@ -114,6 +117,11 @@ func (c Config) Validate() error {
 	}
 	if !(c.DropPath >= 0 && c.DropPath < 1) {
 		return fmt.Errorf("config: drop_path: expected at least 0 and less than 1, got %g", c.DropPath)
+	}
+	if c.Sound != nil {
+		if err := c.Sound.Validate(); err != nil {
+			return fmt.Errorf("config: %w", err)
+		}
 	}
 	if _, err := nn.ParseLevel(c.Granularity); err != nil {
 		return fmt.Errorf("config: %w", err)

@@ -42,6 +42,8 @@ func ImageNetMobileConfig() Config {
 func ConfigFor(a arch.Network) Config {
 	var c Config
 	switch {
+	case a.Features != nil:
+		c = soundConfig(a)
 	case a.Cells == nil && a.Input[0] <= 32:
 		c = DefaultConfig()
 		c.Size, c.DropPath, c.AuxiliaryWeight = space.Size{Cells: 1, Channels: 1}, 0, 0

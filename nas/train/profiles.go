@@ -35,11 +35,32 @@ var profiles = map[string]method.Profile{
 
 const reduced = `"weights": {"learning_rate": 0.05}, "auxiliary_weight": 0, "drop_path": 0`
 
-// Note says in a sentence how a profile of a training departs from the published recipe.
-func Note(name string) string { return profiles[name].Note }
+// note says in a sentence how the profile of a recipe departs from the published one.
+func (c Config) note() string {
+	if c.Sound != nil {
+		return soundProfiles[c.Profile].Note
+	}
+	return profiles[c.Profile].Note
+}
 
-// Seconds is about how long a training takes on two cores; 0 where it was not measured.
-func Seconds(name string) float64 { return profiles[name].Seconds }
+// Seconds is about how long a training on samples of a kind takes on two cores; 0 where it was not measured.
+func Seconds(name string, kind datasets.Kind) float64 {
+	if kind != datasets.KindImages {
+		return soundProfiles[name].Seconds
+	}
+	return profiles[name].Seconds
+}
+
+// Kind is what a network is for.
+func Kind(a arch.Network) datasets.Kind {
+	switch {
+	case a.Features == nil:
+		return datasets.KindImages
+	case a.Input[1] == 1:
+		return datasets.KindSpeech
+	}
+	return datasets.KindScenes
+}
 
 // At is the recipe for a network in a profile, with seed 0, and the network as it is trained there: the reduced profiles
 // train smaller networks on smaller images. Cells on CIFAR get the profile's size; other networks stay as they are, on
@@ -52,6 +73,10 @@ func At(name string, a arch.Network) (Config, arch.Network, error) {
 	c.Profile = name
 	switch {
 	case name == profile.Paper:
+	case c.Sound != nil:
+		if err := method.Decode("profile "+name, []byte(soundProfiles[name].Set), &c); err != nil {
+			return c, a, err
+		}
 	case a.Input[0] <= 32 || a.Cells != nil && a.Cells.Stem == arch.StemCIFAR:
 		size := c.Size
 		if err := method.Decode("profile "+name, []byte(profiles[name].Set), &c); err != nil {
@@ -75,8 +100,12 @@ func At(name string, a arch.Network) (Config, arch.Network, error) {
 	return c, c.Sized(a), nil
 }
 
-// Sized is a network at the recipe's size: its images, and of cells their number and channels.
+// Sized is a network at the recipe's size: its images, and of cells their number and channels. What networks hear
+// stays as it is.
 func (c Config) Sized(a arch.Network) arch.Network {
+	if a.Features != nil {
+		return a
+	}
 	a.Input[0], a.Input[1] = c.Image, c.Image
 	if a.Cells != nil && a.Cells.Stem == arch.StemCIFAR {
 		cells := *a.Cells
@@ -106,13 +135,16 @@ func (c Config) changes(a arch.Network) (string, error) {
 
 // custom is the note of a recipe for a network: its profile's own, or what makes it another.
 func (c Config) custom(a arch.Network, data datasets.Identity) (string, error) {
-	note := Note(c.Profile)
+	note := c.note()
 	if c.Profile == profile.Custom {
 		return note, nil
 	}
 	changed, err := c.changes(a)
 	if err != nil {
 		return "", err
+	}
+	if changed != "" && a.Features != nil {
+		return fmt.Sprintf("profile %s, changed: %s; as it was: %s", c.Profile, changed, note), nil
 	}
 	if changed != "" {
 		// The network of a profile for ImageNet's has smaller images, which may be as small as CIFAR's.
@@ -131,6 +163,10 @@ func (c Config) custom(a arch.Network, data datasets.Identity) (string, error) {
 	}
 	wanted := datasets.CIFAR10Name
 	switch {
+	case Kind(a) == datasets.KindSpeech:
+		wanted = datasets.SpeechName
+	case Kind(a) == datasets.KindScenes:
+		wanted = datasets.DomesticName
 	case a.Input[0] > 32:
 		wanted = datasets.FolderName
 	case a.Classes == 100:

@@ -24,7 +24,7 @@ func TestAt(t *testing.T) {
 	imageNetCells, err := zoo.Get("fairdarts-b-imagenet")
 	require.NoError(t, err)
 	for _, name := range profile.Names() {
-		assert.NotEmpty(t, Note(name), name)
+		assert.NotEmpty(t, Config{Profile: name}.note(), name)
 		for what, a := range map[string]arch.Network{"cells": cells, "chain": smallChain(), "mobile": full.Network, "cells on ImageNet": imageNetCells.Network} {
 			was, err := json.Marshal(a)
 			require.NoError(t, err)
@@ -44,7 +44,7 @@ func TestAt(t *testing.T) {
 			s, note, err := Spec("x", sized, c, published(map[bool]string{true: datasets.FolderName, false: datasets.CIFAR10Name}[a.Input[0] > 32]))
 			require.NoError(t, err)
 			assert.Equal(t, name, s.Profile, "%s at %s: %s", what, name, note)
-			assert.Equal(t, Note(name), note, what)
+			assert.Equal(t, c.note(), note, what)
 			var back Config
 			require.NoError(t, json.Unmarshal(s.Config, &back))
 			assert.Equal(t, c, back)
@@ -69,8 +69,8 @@ func TestSpec(t *testing.T) {
 		want    string
 		note    string
 	}{
-		{"as it is", profile.Quick, func(*Config) {}, datasets.Identity{Name: "embedded"}, profile.Quick, Note(profile.Quick)},
-		{"seed and granularity", profile.Quick, func(c *Config) { c.Seed, c.Granularity = 3, "cell" }, datasets.Identity{}, profile.Quick, Note(profile.Quick)},
+		{"as it is", profile.Quick, func(*Config) {}, datasets.Identity{Name: "embedded"}, profile.Quick, (Config{Profile: profile.Quick}).note()},
+		{"seed and granularity", profile.Quick, func(c *Config) { c.Seed, c.Granularity = 3, "cell" }, datasets.Identity{}, profile.Quick, (Config{Profile: profile.Quick}).note()},
 		{"epochs", profile.Quick, func(c *Config) { c.Epochs++ }, datasets.Identity{}, profile.Custom, "profile quick, changed: epochs (5, not 4); as it was: minutes: "},
 		{"paper", profile.Paper, func(*Config) {}, published(datasets.CIFAR10Name), profile.Paper, "the published recipe"},
 		{"less data", profile.Paper, func(*Config) {}, datasets.Identity{Name: datasets.CIFAR10Name, Train: 4000, Test: 1000}, profile.Custom,

@@ -50,7 +50,7 @@ func Spec(name string, a arch.Network, c Config, data datasets.Identity) (run.Sp
 		return s, "", err
 	}
 	s.Profile = c.Profile
-	if s.Profile != profile.Custom && note != Note(c.Profile) {
+	if s.Profile != profile.Custom && note != c.note() {
 		s.Profile, c.Profile = profile.Custom, profile.Custom
 	}
 	s.Config, err = json.Marshal(c)
@@ -121,11 +121,11 @@ func newTrainer(env Env, a arch.Network, c Config) (t *trainer, err error) {
 			err = errors.Join(err, t.close())
 		}
 	}(t)
-	request := datasets.BatchRequest{Size: c.Batch, Seed: c.Seed, Training: true, Side: c.Image, Cutout: c.Cutout, Jitter: c.Jitter}
+	request := datasets.BatchRequest{Size: c.Batch, Seed: c.Seed, Training: true, Side: c.Image, Cutout: c.Cutout, Jitter: c.Jitter, Sound: c.Sound}
 	if t.train, err = env.Data.Train.Batches(request); err != nil {
 		return nil, err
 	}
-	if t.test, err = env.Data.Test.Batches(datasets.BatchRequest{Size: c.Batch, Side: c.Image}); err != nil {
+	if t.test, err = env.Data.Test.Batches(datasets.BatchRequest{Size: c.Batch, Side: c.Image, Sound: c.Sound}); err != nil {
 		return nil, err
 	}
 	for _, part := range []datasets.BatchSource{t.train, t.test} {

@@ -35,24 +35,34 @@ func Evidence(profile string, seeds int, ids ...string) (dir string, err error) 
 		}
 		wanted = append(wanted, all[at])
 	}
-	on, err := openData()
+	r := &runner.Runner{Data: map[datasets.Kind]*datasets.Set{}, Profile: profile, Seeds: seeds, Claims: wanted}
+	kinds, err := r.Kinds()
 	if err != nil {
 		return "", err
 	}
+	var identities []datasets.Identity
+	for _, kind := range kinds {
+		on, err := openData(kind)
+		if err != nil {
+			return "", err
+		}
+		r.Data[kind] = on.set
+		identities = append(identities, on.identity)
+	}
 	config := struct {
-		Profile string            `json:"profile"`
-		Seeds   int               `json:"seeds"`
-		Data    datasets.Identity `json:"data"`
+		Profile string              `json:"profile"`
+		Seeds   int                 `json:"seeds"`
+		Data    []datasets.Identity `json:"data"`
 		// Claims are the whole records: they say how a claim is decided.
 		Claims []claims.Claim `json:"claims"`
-	}{profile, seeds, on.identity, wanted}
+	}{profile, seeds, identities, wanted}
 	k, dir, err := place("evidence-"+profile, config)
 	if err != nil {
 		return "", err
 	}
-	r := &runner.Runner{Data: on.set, Profile: profile, Seeds: seeds, Dir: dir, Claims: wanted}
+	r.Dir = dir
 	err = cached(k, dir, func(*runfolder.Folder) error {
-		if err := makeRuns(r, on.identity, fmt.Sprintf("evidence for %d claims, profile %s, %d seeds", len(ids), profile, seeds)); err != nil {
+		if err := makeRuns(r, fmt.Sprintf("evidence for %d claims, profile %s, %d seeds", len(ids), profile, seeds)); err != nil {
 			return err
 		}
 		_, err := repro.Decide(dir, profile)
@@ -72,7 +82,7 @@ func Evidence(profile string, seeds int, ids ...string) (dir string, err error) 
 }
 
 // makeRuns does the runs that are not done, and shows how far they are.
-func makeRuns(r *runner.Runner, on datasets.Identity, what string) error {
+func makeRuns(r *runner.Runner, what string) error {
 	jobs, err := r.Jobs()
 	if err != nil || !slices.ContainsFunc(jobs, func(j runner.Job) bool { return !j.Done }) {
 		return err
@@ -84,8 +94,8 @@ func makeRuns(r *runner.Runner, on datasets.Identity, what string) error {
 	if err != nil {
 		return err
 	}
-	r.Record = func(seeds ...uint64) evidence.Run {
-		record := runfolder.Describe(b, r.Profile, 0, on, r.Data.Files())
+	r.Record = func(on datasets.Identity, files []datasets.FileSum, seeds ...uint64) evidence.Run {
+		record := runfolder.Describe(b, r.Profile, 0, on, files)
 		record.Seeds = seeds
 		return record
 	}

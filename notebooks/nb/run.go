@@ -81,7 +81,7 @@ func change(config any, options []Option) error {
 // Data returns what [Search] and [Train] take: the data set in the folder that the parameter "data" names (see [Param]),
 // or without it the part of CIFAR-10 inside the program.
 func Data() (*datasets.Set, error) {
-	d, err := openData()
+	d, err := openData(datasets.KindImages)
 	return d.set, err
 }
 
@@ -91,25 +91,26 @@ type data struct {
 	identity datasets.Identity
 }
 
-// opened are the data of this process by their folder: reading them, and telling whether they are the whole of a
+// opened are the data of this process by their kind and folder: reading them, and telling whether they are the whole of a
 // published set, takes a second or two.
 var opened sync.Map
 
-func openData() (d data, err error) {
+func openData(kind datasets.Kind) (d data, err error) {
 	dir, err := param("data", "")
 	if err != nil {
 		return d, err
 	}
-	if was, ok := opened.Load(dir); ok {
+	at := [2]string{string(kind), dir}
+	if was, ok := opened.Load(at); ok {
 		return was.(data), nil
 	}
-	if d.set, err = datasets.Open("", dir); err != nil {
+	if d.set, err = datasets.OpenKind(kind, dir); err != nil {
 		return d, err
 	}
 	if d.identity, err = d.set.Identity(); err != nil {
 		return d, err
 	}
-	opened.Store(dir, d)
+	opened.Store(at, d)
 	return d, nil
 }
 
@@ -132,7 +133,7 @@ func Search(s Searcher, profile string, options ...Option) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	on, err := openData()
+	on, err := openData(datasets.KindOf(m.Data))
 	if err != nil {
 		return nil, err
 	}
@@ -229,7 +230,7 @@ func trainNetwork(network arch.Network, name, instead, profile string, options [
 			return fail(fmt.Errorf("%s: a training has no variants", o.from))
 		}
 	}
-	on, err := openData()
+	on, err := openData(train.Kind(network))
 	if err != nil {
 		return fail(err)
 	}

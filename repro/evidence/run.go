@@ -33,7 +33,9 @@ type Run struct {
 	// Data has the SHA-256 of every data file, by name; Set tells the data set from others.
 	Data map[string]string `json:"data"`
 	Set  datasets.Identity `json:"data_set"`
-	Args []string          `json:"args"`
+	// Sound are the sets of recordings of an evidence folder, by their kind; Set is then that of images, if any.
+	Sound map[datasets.Kind]datasets.Identity `json:"sound_sets,omitempty"`
+	Args  []string                            `json:"args"`
 	// Start and End are the run's; End is zero until it ends.
 	Start time.Time `json:"start"`
 	End   time.Time `json:"end,omitzero"`
@@ -106,4 +108,26 @@ func PeakMemory() uint64 {
 		}
 	}
 	return 0
+}
+
+// On is the data set of a kind; nameless where there is none.
+func (r Run) On(kind datasets.Kind) datasets.Identity {
+	if kind == datasets.KindImages {
+		return r.Set
+	}
+	return r.Sound[kind]
+}
+
+// SetOn makes a data set that of a kind.
+func (r *Run) SetOn(kind datasets.Kind, id datasets.Identity) {
+	if kind == datasets.KindImages {
+		r.Set = id
+		return
+	}
+	sound := maps.Clone(r.Sound)
+	if sound == nil {
+		sound = map[datasets.Kind]datasets.Identity{}
+	}
+	sound[kind] = id
+	r.Sound = sound
 }

@@ -57,19 +57,25 @@ func Load(dir string, name claims.Profile) (Runs, error) {
 	if _, err := os.Stat(dir); err != nil {
 		return out, err
 	}
-	var data datasets.Identity
+	var record *evidence.Run
 	// What a training trains, a search has found: searches come first.
 	for _, command := range []string{run.Search, run.Train} {
 		places, err := finished(filepath.Join(dir, command))
 		if err != nil {
 			return out, err
 		}
-		if len(places) > 0 && data.Name == "" {
-			if data, err = dataOf(dir); err != nil {
-				return out, err
+		if len(places) > 0 && record == nil {
+			r, err := evidence.ReadRun(dir)
+			if err != nil {
+				return out, fmt.Errorf("evidence of runs needs to say on which data they are: %w", err)
 			}
+			record = &r
 		}
 		for _, p := range places {
+			data, err := dataOf(dir, *record, runs.Kind(p.label))
+			if err != nil {
+				return out, err
+			}
 			differs, err := out.stranger(p, command, name, data)
 			if err != nil {
 				return out, err
@@ -88,16 +94,17 @@ func Load(dir string, name claims.Profile) (Runs, error) {
 	return out, nil
 }
 
-// dataOf are the data that an evidence folder's run.json names.
-func dataOf(dir string) (datasets.Identity, error) {
-	record, err := evidence.ReadRun(dir)
-	if err != nil {
-		return record.Set, fmt.Errorf("evidence of runs needs to say on which data they are: %w", err)
+// dataOf are the data of a kind that an evidence folder's run.json names.
+func dataOf(dir string, record evidence.Run, kind datasets.Kind) (datasets.Identity, error) {
+	data := record.On(kind)
+	if data.Name == "" {
+		field := "data_set"
+		if kind != datasets.KindImages {
+			field = "sound_sets." + string(kind)
+		}
+		return data, fmt.Errorf("%s: %s: expected the data that the runs are on, found none", filepath.Join(dir, evidence.RunFile), field)
 	}
-	if record.Set.Name == "" {
-		return record.Set, fmt.Errorf("%s: data_set: expected the data that the runs are on, found none", filepath.Join(dir, evidence.RunFile))
-	}
-	return record.Set, nil
+	return data, nil
 }
 
 // place is a finished run in the folder of its label and seed.

@@ -56,7 +56,7 @@ func readMachines(dir string) ([]Machine, error) {
 
 func same(a, b evidence.Run) bool {
 	return a.Version == b.Version && a.GitHash == b.GitHash && a.Dirty == b.Dirty && a.GoSumSHA256 == b.GoSumSHA256 && a.GoMLX == b.GoMLX &&
-		a.XLA == b.XLA && a.XLAFlags == b.XLAFlags && a.Device == b.Device && a.Profile == b.Profile && a.Set == b.Set && maps.Equal(a.Data, b.Data)
+		a.XLA == b.XLA && a.XLAFlags == b.XLAFlags && a.Device == b.Device && a.Profile == b.Profile && a.Set == b.Set && maps.Equal(a.Sound, b.Sound) && maps.Equal(a.Data, b.Data)
 }
 
 func describe(file string, r evidence.Run) Machine {
@@ -79,6 +79,9 @@ func describe(file string, r evidence.Run) Machine {
 	add("profile", r.Profile)
 	if r.Set.Name != "" {
 		add("data", r.Set.String())
+	}
+	for _, kind := range slices.Sorted(maps.Keys(r.Sound)) {
+		add(string(kind), r.Sound[kind].String())
 	}
 	add("seeds", seeds(r.Seeds))
 	if len(r.Args) > 0 {

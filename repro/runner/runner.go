@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -50,10 +51,12 @@ type Job struct {
 // Runner runs the jobs of a profile.
 type Runner struct {
 	Engine *engine.Engine
-	// Data are what the runs are on. [Runner.Jobs] takes those that the evidence folder names where it is nil.
-	Data *datasets.Set
-	// Record makes what run.json says at the start of runs of some seeds, as [runfolder.Describe] does.
-	Record  func(seeds ...uint64) evidence.Run
+	// Data are what the runs are on: the sets of [Runner.Kinds]. [Runner.Jobs] takes those that the evidence folder names
+	// where it is nil.
+	Data map[datasets.Kind]*datasets.Set
+	// Record makes what run.json says at the start of runs of some seeds on a data set and its files, as
+	// [runfolder.Describe] does.
+	Record  func(on datasets.Identity, files []datasets.FileSum, seeds ...uint64) evidence.Run
 	Profile string
 	// Seeds is the number of paired seeds, from 0.
 	Seeds int
@@ -130,19 +133,47 @@ func (r *Runner) Jobs() ([]Job, error) {
 	return r.jobs(data)
 }
 
-// data are what the runs are on; nameless where that is not known yet.
-func (r *Runner) data() (datasets.Identity, error) {
-	if r.Data != nil {
-		return r.Data.Identity()
+// Kinds are the kinds of data that the runs need.
+func (r *Runner) Kinds() ([]datasets.Kind, error) {
+	needs, err := r.needs()
+	if err != nil {
+		return nil, err
 	}
-	record, err := evidence.ReadRun(r.Dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
+	kinds := map[datasets.Kind]bool{}
+	for n := range needs {
+		kinds[runs.Kind(n.label)] = true
 	}
-	return record.Set, err
+	return slices.Sorted(maps.Keys(kinds)), nil
 }
 
-func (r *Runner) jobs(data datasets.Identity) ([]Job, error) {
+// data says what the runs are on; a kind that is not known yet is nameless.
+func (r *Runner) data() (record evidence.Run, err error) {
+	if r.Data == nil {
+		record, err = evidence.ReadRun(r.Dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+		return record, err
+	}
+	kinds, err := r.Kinds()
+	if err != nil {
+		return record, err
+	}
+	for _, kind := range kinds {
+		set := r.Data[kind]
+		if set == nil {
+			return record, fmt.Errorf("the runs need a data set of %s, and none was given", kind)
+		}
+		id, err := set.Identity()
+		if err != nil {
+			return record, err
+		}
+		record.SetOn(kind, id)
+	}
+	return record, nil
+}
+
+func (r *Runner) jobs(data evidence.Run) ([]Job, error) {
 	needs, err := r.needs()
 	if err != nil {
 		return nil, err
@@ -166,8 +197,8 @@ func (r *Runner) jobs(data datasets.Identity) ([]Job, error) {
 					continue
 				}
 				job := Job{Kind: kind, Label: label, Seed: seed, Claims: ids, Expected: runs.Seconds(kind, label, r.Profile), dir: runs.Dir(r.Dir, kind, label, seed)}
-				if data.Name != "" {
-					if err := r.look(&job, data); err != nil {
+				if on := data.On(runs.Kind(label)); on.Name != "" {
+					if err := r.look(&job, on); err != nil {
 						return nil, err
 					}
 				}
@@ -196,7 +227,7 @@ func (r *Runner) look(job *Job, data datasets.Identity) error {
 	classes := 0
 	switch {
 	case r.Data != nil:
-		classes = r.Data.Train.Classes()
+		classes = r.on(*job).Train.Classes()
 	case result.Spec.Network != nil:
 		classes = result.Spec.Network.Classes
 	}
@@ -242,7 +273,7 @@ func strangers(jobs ...Job) error {
 // Run does the jobs that are not done, and says in the evidence folder's run.json on what. Where another run lies in the
 // place of one of them it refuses before anything starts.
 func (r *Runner) Run(ctx context.Context) error {
-	data, err := r.Data.Identity()
+	data, err := r.data()
 	if err != nil {
 		return err
 	}
@@ -264,7 +295,13 @@ func (r *Runner) Run(ctx context.Context) error {
 	for seed := range uint64(r.Seeds) {
 		seeds = append(seeds, seed)
 	}
-	record, err := folder.Begin(r.Record(seeds...))
+	var files []datasets.FileSum
+	for _, kind := range slices.Sorted(maps.Keys(r.Data)) {
+		files = append(files, r.Data[kind].Files()...)
+	}
+	made := r.Record(data.Set, files, seeds...)
+	made.Sound = data.Sound
+	record, err := folder.Begin(made)
 	if err != nil {
 		return err
 	}
@@ -281,7 +318,7 @@ func (r *Runner) Run(ctx context.Context) error {
 				if ctx.Err() != nil {
 					return run.ErrInterrupted
 				}
-				if err := r.one(ctx, i+1, len(jobs), job, data); err != nil {
+				if err := r.one(ctx, i+1, len(jobs), job, data.On(runs.Kind(job.Label))); err != nil {
 					return fmt.Errorf("%s %s, seed %d: %w", job.Kind, job.Label, job.Seed, err)
 				}
 				return nil
@@ -295,7 +332,7 @@ func (r *Runner) Run(ctx context.Context) error {
 }
 
 // same refuses an evidence folder of another profile or on other data: its runs would be strangers there.
-func (r *Runner) same(data datasets.Identity) error {
+func (r *Runner) same(data evidence.Run) error {
 	was, err := evidence.ReadRun(r.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -306,11 +343,18 @@ func (r *Runner) same(data datasets.Identity) error {
 		return err
 	case was.Profile != r.Profile:
 		return fmt.Errorf("%s: profile: the runs there are of %s, now %s is asked for: %s", at, was.Profile, r.Profile, do)
-	case was.Set != data:
-		return fmt.Errorf("%s: data_set: the runs there are on %s, SHA-256 %.12s, now there are %s, SHA-256 %.12s: %s", at, was.Set, was.Set.SHA256, data, data.SHA256, do)
+	}
+	for kind := range r.Data {
+		if was, now := was.On(kind), data.On(kind); was.Name != "" && now.Name != "" && was != now {
+			return fmt.Errorf("%s: data_set: the runs there are on %s, SHA-256 %.12s, now there are %s, SHA-256 %.12s: %s",
+				filepath.Join(r.Dir, evidence.RunFile), was, was.SHA256, now, now.SHA256, do)
+		}
 	}
 	return nil
 }
+
+// on is what a job's run is on.
+func (r *Runner) on(job Job) *datasets.Set { return r.Data[runs.Kind(job.Label)] }
 
 // one does a job in its folder.
 func (r *Runner) one(ctx context.Context, n, total int, job Job, data datasets.Identity) error {
@@ -335,7 +379,7 @@ func (r *Runner) one(ctx context.Context, n, total int, job Job, data datasets.I
 		return err
 	}
 	defer folder.Unlock()
-	_, err = folder.Work(config, r.Record(job.Seed), func(o run.Options) (*run.Result, error) {
+	_, err = folder.Work(config, r.Record(data, r.on(job).Files(), job.Seed), func(o run.Options) (*run.Result, error) {
 		if r.Started != nil {
 			r.starting.Lock()
 			l := r.Started(n, total, job)
@@ -352,9 +396,9 @@ func (r *Runner) one(ctx context.Context, n, total int, job Job, data datasets.I
 // prepare says what a job's run is, and makes the function that does it.
 func (r *Runner) prepare(job Job, data datasets.Identity) (evidence.Config, func(context.Context, run.Options) (*run.Result, error), error) {
 	if job.Kind == run.Train {
-		c, network, config, err := runs.Train(job.Label, r.Profile, job.Seed, data, r.Data.Train.Classes(), r.found(job))
+		c, network, config, err := runs.Train(job.Label, r.Profile, job.Seed, data, r.on(job).Train.Classes(), r.found(job))
 		return config, func(ctx context.Context, o run.Options) (*run.Result, error) {
-			return train.Train(ctx, train.Env{Engine: r.Engine, Data: r.Data, Spec: config.Spec, Options: o}, network, c)
+			return train.Train(ctx, train.Env{Engine: r.Engine, Data: r.on(job), Spec: config.Spec, Options: o}, network, c)
 		}, err
 	}
 	m, c, config, err := runs.Search(job.Label, r.Profile, job.Seed, data)
@@ -363,6 +407,6 @@ func (r *Runner) prepare(job Job, data datasets.Identity) (evidence.Config, func
 		config.Spec, config.Note, err = m.Spec(c, config.Variant, data)
 	}
 	return config, func(ctx context.Context, o run.Options) (*run.Result, error) {
-		return m.Search(ctx, method.Env{Engine: r.Engine, Train: r.Data.Train, Spec: config.Spec, Options: o}, c)
+		return m.Search(ctx, method.Env{Engine: r.Engine, Train: r.on(job).Train, Spec: config.Spec, Options: o}, c)
 	}, err
 }

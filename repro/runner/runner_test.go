@@ -55,17 +55,19 @@ func maker(t *testing.T) func(dir string, ids ...string) *Runner {
 	require.NoError(t, err)
 	e := engine.New(b.Backend)
 	return func(dir string, ids ...string) *Runner {
-		return &Runner{Engine: e, Data: data, Record: recorder(t, b, profile.Smoke, data), Profile: profile.Smoke, Seeds: 1, Dir: dir, Claims: named(t, ids...)}
+		return &Runner{Engine: e, Data: images(data), Record: recorder(b, profile.Smoke), Profile: profile.Smoke, Seeds: 1, Dir: dir, Claims: named(t, ids...)}
 	}
 }
 
+// images are a data set by its kind.
+func images(set *datasets.Set) map[datasets.Kind]*datasets.Set {
+	return map[datasets.Kind]*datasets.Set{datasets.KindImages: set}
+}
+
 // recorder says what runs are on.
-func recorder(t *testing.T, b *backend.Backend, name string, data *datasets.Set) func(...uint64) evidence.Run {
-	t.Helper()
-	identity, err := data.Identity()
-	require.NoError(t, err)
-	return func(seeds ...uint64) evidence.Run {
-		record := runfolder.Describe(b, name, 0, identity, data.Files())
+func recorder(b *backend.Backend, name string) func(datasets.Identity, []datasets.FileSum, ...uint64) evidence.Run {
+	return func(on datasets.Identity, files []datasets.FileSum, seeds ...uint64) evidence.Run {
+		record := runfolder.Describe(b, name, 0, on, files)
 		record.Seeds = seeds
 		return record
 	}
@@ -146,7 +148,7 @@ func TestRunFolders(t *testing.T) {
 	dir := t.TempDir()
 	makes := maker(t)
 	r := makes(dir, "fd-x-random")
-	identity, err := r.Data.Identity()
+	identity, err := r.Data[datasets.KindImages].Identity()
 	require.NoError(t, err)
 	require.NoError(t, r.Run(t.Context()))
 	jobs, err := makes(dir, "fd-x-random").Jobs()
@@ -196,7 +198,7 @@ func TestNothingFoundIsTrainedAsTold(t *testing.T) {
 	dir := t.TempDir()
 	makes := maker(t)
 	r := makes(dir, "fd-x-random")
-	identity, err := r.Data.Identity()
+	identity, err := r.Data[datasets.KindImages].Identity()
 	require.NoError(t, err)
 	runstest.Evidence(t, dir, profile.Smoke, identity)
 	search := runstest.Search(t, "fairdarts", profile.Smoke, 0, identity)
@@ -216,7 +218,7 @@ func TestNothingFoundIsTrainedAsTold(t *testing.T) {
 // TestAnotherRunIsLeftAlone: a result is not taken for done because it lies there, nor is it overwritten; nothing starts.
 func TestAnotherRunIsLeftAlone(t *testing.T) {
 	makes := maker(t)
-	identity, err := makes("").Data.Identity()
+	identity, err := makes("").Data[datasets.KindImages].Identity()
 	require.NoError(t, err)
 	other := identity
 	other.SHA256 = "0"
@@ -389,7 +391,7 @@ func TestFullProfilesStart(t *testing.T) {
 		{profile.Day, "", "fd-x-skips", "fairdarts"},
 	} {
 		t.Run(tc.profile+" "+tc.label, func(t *testing.T) {
-			r := &Runner{Engine: engine.New(b.Backend), Data: data, Record: recorder(t, b, tc.profile, data), Profile: tc.profile, Seeds: 1, Granularity: tc.granularity, Dir: t.TempDir(), Claims: named(t, tc.claim)}
+			r := &Runner{Engine: engine.New(b.Backend), Data: images(data), Record: recorder(b, tc.profile), Profile: tc.profile, Seeds: 1, Granularity: tc.granularity, Dir: t.TempDir(), Claims: named(t, tc.claim)}
 			jobs, err := r.Jobs()
 			require.NoError(t, err)
 			for _, job := range jobs {

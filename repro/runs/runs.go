@@ -37,6 +37,17 @@ func IsSearch(label string) bool {
 	return found
 }
 
+// Kind is what the runs of a label are on.
+func Kind(label string) datasets.Kind {
+	if m, _, found := nas.Labelled(label); found {
+		return datasets.KindOf(m.Data)
+	}
+	if n, err := zoo.Get(label); err == nil {
+		return train.Kind(n.Network)
+	}
+	return datasets.KindImages
+}
+
 // Title is a label as figures print it.
 func Title(label string) string {
 	m, variant, found := nas.Labelled(label)
@@ -56,7 +67,7 @@ func Seconds(command, label, name string) float64 {
 	if command == run.Search && found {
 		return m.Seconds(name, variant)
 	}
-	return train.Seconds(name)
+	return train.Seconds(name, Kind(label))
 }
 
 // Search is the search of a label and a seed at a profile on data.
