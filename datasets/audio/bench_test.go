@@ -3,8 +3,11 @@ package audio_test
 import (
 	"testing"
 
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gonas/gonas/backend"
 	"github.com/gonas/gonas/datasets/audio"
 )
 
@@ -17,5 +20,25 @@ func BenchmarkFeatures(b *testing.B) {
 		if _, err := e.Features(clip); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkGraph is the same for a batch of 50 clips on XLA.
+func BenchmarkGraph(b *testing.B) {
+	xla, err := backend.Open()
+	require.NoError(b, err)
+	e, err := audio.New(audio.TensorFlow())
+	require.NoError(b, err)
+	clips := make([][]float32, 50)
+	for i := range clips {
+		clips[i] = testClip(b, "go_0c40e715_nohash_1.flac")
+	}
+	exec, err := graph.NewExec(xla.Backend, e.Graph)
+	require.NoError(b, err)
+	input := tensors.FromValue(clips)
+	for b.Loop() {
+		out, err := exec.Exec1(input)
+		require.NoError(b, err)
+		require.NoError(b, out.FinalizeAll())
 	}
 }

@@ -69,10 +69,7 @@ func (e *Extractor) Features(samples []float32) ([]float32, error) {
 		w.mels = make([]float64, frames*c.Mels)
 	}
 	w.mels = w.mels[:frames*c.Mels]
-	offset := 0
-	if c.PadWindow {
-		offset = (c.FFT - c.Window) / 2
-	}
+	offset := c.offset()
 	for f := range frames {
 		// Where the window lies in the transform turns phases only, so that it always comes first.
 		for i, x := range sound[f*c.Hop+offset:][:c.Window] {
@@ -154,18 +151,30 @@ func (w *workspace) pad(c Config, samples []float32) []float32 {
 		return w.padded
 	}
 	for i := range margin {
-		// Sample number 1+i before the first one and behind the last one.
-		mirrored := 0
-		switch c.PadMode {
-		case PadReflect:
-			mirrored = i + 1
-		case PadSymmetric:
-			mirrored = i
-		}
+		mirrored := c.mirrored(i)
 		w.padded[margin-1-i] = inner[mirrored]
 		w.padded[margin+length+i] = inner[length-1-mirrored]
 	}
 	return w.padded
+}
+
+// mirrored is the sample, counted from an end, that stands i samples beyond that end.
+func (c Config) mirrored(i int) int {
+	switch c.PadMode {
+	case PadReflect:
+		return i + 1
+	case PadSymmetric:
+		return i
+	}
+	return 0
+}
+
+// offset is where the window lies in a frame.
+func (c Config) offset() int {
+	if c.PadWindow {
+		return (c.FFT - c.Window) / 2
+	}
+	return 0
 }
 
 // logarithm takes the logarithm of a clip's values in place.
