@@ -56,6 +56,9 @@ type piece struct {
 func blockPiece(b arch.Block, temporal bool) piece {
 	p := piece{kernel: b.Kernel, expansion: 1, stride: b.Stride, se: b.Squeeze != nil}
 	window := kernelName(b.Kernel, temporal)
+	if b.Direction != "" {
+		window = b.KernelText()
+	}
 	switch b.Op {
 	case arch.OpBottleneck:
 		p.expansion = float64(b.Hidden) / float64(max(b.In, 1))

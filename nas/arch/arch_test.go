@@ -72,24 +72,26 @@ func TestNetworkValidate(t *testing.T) {
 	n := chainNetwork()
 	require.NoError(t, n.Validate())
 	for message, change := range map[string]func(*Network){
-		"expected one of cells, chain and grid, got 0": func(n *Network) { n.Chain = nil },
-		"expected one of cells, chain and grid, got 2": func(n *Network) { n.Grid = &Grid{} },
-		"input[1]: expected at least 1":                func(n *Network) { n.Input[1] = 0 },
-		"classes: expected at least 2":                 func(n *Network) { n.Classes = 1 },
-		"naming: expected one of":                      func(n *Network) { n.Chain.Naming = "" },
-		"stem: out, kernel and stride":                 func(n *Network) { n.Chain.Stem.Out = 0 },
-		"blocks: expected at least one":                func(n *Network) { n.Chain.Blocks = nil },
-		`blocks[1] "b": in: expected the 16 channels`:  func(n *Network) { n.Chain.Blocks[1].In = 8 },
-		`blocks[0] "a": op: expected one of`:           func(n *Network) { n.Chain.Blocks[0].Op = "conv" },
-		"out and stride: expected at least 1":          func(n *Network) { n.Chain.Blocks[0].Stride = 0 },
-		"a residual or identity needs stride 1":        func(n *Network) { n.Chain.Blocks[0].Residual = true },
-		"kernel: expected an odd number, got 4":        func(n *Network) { n.Chain.Blocks[0].Kernel = 4 },
-		"kernels: expected none in the operation":      func(n *Network) { n.Chain.Blocks[0].Kernels = []int{3} },
-		"kernels: expected at least one":               func(n *Network) { n.Chain.Blocks[0] = paths(3) },
-		"kernels: expected odd numbers that rise":      func(n *Network) { n.Chain.Blocks[0] = paths(0, 5, 3) },
-		"hidden: expected at least 1, got 0":           func(n *Network) { n.Chain.Blocks[0] = paths(0, 3) },
-		"hidden: expected at least 1":                  func(n *Network) { n.Chain.Blocks[0].Hidden = 0 },
-		"se: expected an inverted bottleneck":          func(n *Network) { n.Chain.Blocks[0].Squeeze = &SqueezeExcite{} },
+		"expected one of cells, chain and grid, got 0":                 func(n *Network) { n.Chain = nil },
+		"expected one of cells, chain and grid, got 2":                 func(n *Network) { n.Grid = &Grid{} },
+		"input[1]: expected at least 1":                                func(n *Network) { n.Input[1] = 0 },
+		"classes: expected at least 2":                                 func(n *Network) { n.Classes = 1 },
+		"naming: expected one of":                                      func(n *Network) { n.Chain.Naming = "" },
+		"stem: out, kernel and stride":                                 func(n *Network) { n.Chain.Stem.Out = 0 },
+		"blocks: expected at least one":                                func(n *Network) { n.Chain.Blocks = nil },
+		`blocks[1] "b": in: expected the 16 channels`:                  func(n *Network) { n.Chain.Blocks[1].In = 8 },
+		`blocks[0] "a": op: expected one of`:                           func(n *Network) { n.Chain.Blocks[0].Op = "conv" },
+		"out and stride: expected at least 1":                          func(n *Network) { n.Chain.Blocks[0].Stride = 0 },
+		"a residual or identity needs stride 1":                        func(n *Network) { n.Chain.Blocks[0].Residual = true },
+		"kernel: expected an odd number, got 4":                        func(n *Network) { n.Chain.Blocks[0].Kernel = 4 },
+		"kernels: expected none in the operation":                      func(n *Network) { n.Chain.Blocks[0].Kernels = []int{3} },
+		"kernels: expected at least one":                               func(n *Network) { n.Chain.Blocks[0] = paths(3) },
+		"kernels: expected odd numbers that rise":                      func(n *Network) { n.Chain.Blocks[0] = paths(0, 5, 3) },
+		"hidden: expected at least 1, got 0":                           func(n *Network) { n.Chain.Blocks[0] = paths(0, 3) },
+		"hidden: expected at least 1":                                  func(n *Network) { n.Chain.Blocks[0].Hidden = 0 },
+		`direction: expected one of ["" "time" "frequency"], got "up"`: func(n *Network) { n.Chain.Blocks[0].Direction = "up" },
+		`direction: expected none in the operation identity`:           func(n *Network) { n.Chain.Blocks[1].Direction = DirectionTime },
+		"se: expected an inverted bottleneck":                          func(n *Network) { n.Chain.Blocks[0].Squeeze = &SqueezeExcite{} },
 	} {
 		n := chainNetwork()
 		change(&n)
@@ -100,7 +102,8 @@ func TestNetworkValidate(t *testing.T) {
 }
 
 func TestKernelText(t *testing.T) {
-	for want, b := range map[string]Block{"": {Op: OpIdentity}, "5": {Op: OpBottleneck, Kernel: 5}, "3+7+9": paths(0, 3, 7, 9)} {
+	for want, b := range map[string]Block{"": {Op: OpIdentity}, "5": {Op: OpBottleneck, Kernel: 5}, "3+7+9": paths(0, 3, 7, 9),
+		"5×1": {Op: OpBottleneck, Kernel: 5, Direction: DirectionTime}, "1×7": {Op: OpSeparable, Kernel: 7, Direction: DirectionFrequency}} {
 		assert.Equal(t, want, b.KernelText())
 	}
 }

@@ -98,6 +98,14 @@ const (
 	OpTemporal = "temporal_residual"
 )
 
+// Directions of a depthwise convolution that looks along one axis of its image, as those of 1912.12825.
+const (
+	// DirectionTime is along the height, the frames of sound: Kernel×1.
+	DirectionTime = "time"
+	// DirectionFrequency is along the width, the coefficients of sound: 1×Kernel.
+	DirectionFrequency = "frequency"
+)
+
 // Block is one block of a chain.
 type Block struct {
 	// Name is the prefix of the block's tensors.
@@ -107,6 +115,9 @@ type Block struct {
 	Hidden int    `json:"hidden,omitempty"`
 	Out    int    `json:"out"`
 	Kernel int    `json:"kernel,omitempty"`
+	// Direction of the depthwise convolution of an inverted bottleneck or a separable block; empty for a square one. The stride
+	// is of both axes: of the other one a kernel of 1 keeps every Stride-th position.
+	Direction string `json:"direction,omitempty"`
 	// Kernels are those of the paths of a multi-path block, rising.
 	Kernels []int `json:"kernels,omitempty"`
 	Stride  int   `json:"stride"`
@@ -117,8 +128,23 @@ type Block struct {
 	Residual bool `json:"residual,omitempty"`
 }
 
-// KernelText is the kernel's size, those of a multi-path block with plus signs between them; empty where it has none.
+// Window is the depthwise convolution's kernel, along height and width.
+func (b Block) Window() [2]int {
+	switch b.Direction {
+	case DirectionTime:
+		return [2]int{b.Kernel, 1}
+	case DirectionFrequency:
+		return [2]int{1, b.Kernel}
+	}
+	return [2]int{b.Kernel, b.Kernel}
+}
+
+// KernelText is the kernel's size, as height×width where it has a direction, those of a multi-path block with plus signs
+// between them; empty where it has none.
 func (b Block) KernelText() string {
+	if b.Direction != "" {
+		return fmt.Sprintf("%d×%d", b.Window()[0], b.Window()[1])
+	}
 	list := b.Kernels
 	if b.Kernel > 0 {
 		list = []int{b.Kernel}
@@ -260,6 +286,12 @@ func (b Block) validate(before int) error {
 	}
 	if err := b.validateKernels(); err != nil {
 		return err
+	}
+	if directions := []string{"", DirectionTime, DirectionFrequency}; !slices.Contains(directions, b.Direction) {
+		return fmt.Errorf("direction: expected one of %q, got %q", directions, b.Direction)
+	}
+	if b.Direction != "" && b.Op != OpBottleneck && b.Op != OpSeparable {
+		return fmt.Errorf("direction: expected none in the operation %s, got %q", b.Op, b.Direction)
 	}
 	if (b.Op == OpBottleneck || b.Op == OpMultiPath) && b.Hidden < 1 {
 		return fmt.Errorf("hidden: expected at least 1, got %d", b.Hidden)

@@ -89,13 +89,15 @@ type SqueezeExciteConfig struct {
 }
 
 // Bottleneck is the inverted bottleneck of MobileNetV2 (1801.04381): 1×1 to Hidden, batch norm, activation, depthwise
-// Kernel×Kernel, batch norm, activation, squeeze-and-excitation where it has one, 1×1 to Out, batch norm, and the
+// Kernel[0]×Kernel[1], batch norm, activation, squeeze-and-excitation where it has one, 1×1 to Out, batch norm, and the
 // input where it is a residual. Without a name for Expand it starts with the depthwise convolution, on Hidden = In
-// channels.
+// channels. The padding is half the kernel of either axis, so that a kernel of 1 along an axis reads every Stride-th position there
+// and no other.
 type Bottleneck struct {
 	Expand, Depthwise, Project ConvNames
 	In, Hidden, Out            int
-	Kernel, Stride             int
+	Kernel                     [2]int
+	Stride                     int
 	Activation                 string
 	SqueezeExcite              *SqueezeExciteConfig
 	Residual                   bool
@@ -115,7 +117,7 @@ func (b Bottleneck) Module() (Module, error) {
 	if expand {
 		specs = append([]Spec{pointwiseSpec(Join(b.Expand.Conv, "weight"), b.In, b.Hidden)}, batchNormSpecs(b.Expand.Norm, b.Hidden, true)...)
 	}
-	specs = slices.Concat(specs, []Spec{depthwiseSpec(Join(b.Depthwise.Conv, "weight"), b.Hidden, b.Kernel, b.Kernel)}, batchNormSpecs(b.Depthwise.Norm, b.Hidden, true))
+	specs = slices.Concat(specs, []Spec{depthwiseSpec(Join(b.Depthwise.Conv, "weight"), b.Hidden, b.Kernel[0], b.Kernel[1])}, batchNormSpecs(b.Depthwise.Norm, b.Hidden, true))
 	signature := fmt.Sprintf("bottleneck|%+v", b)
 	var squeeze, gate func(*Node) *Node
 	if s := b.SqueezeExcite; s != nil {
@@ -135,7 +137,7 @@ func (b Bottleneck) Module() (Module, error) {
 		if expand {
 			x = act(BatchNorm(c, b.Expand.Norm, PointwiseConv(x, c.Tensor(Join(b.Expand.Conv, "weight")), 1)))
 		}
-		x = act(BatchNorm(c, b.Depthwise.Norm, DepthwiseConv(x, c.Tensor(Join(b.Depthwise.Conv, "weight")), square(b.Stride), square(1), square(b.Kernel/2))))
+		x = act(BatchNorm(c, b.Depthwise.Norm, DepthwiseConv(x, c.Tensor(Join(b.Depthwise.Conv, "weight")), square(b.Stride), square(1), [2]int{b.Kernel[0] / 2, b.Kernel[1] / 2})))
 		if s := b.SqueezeExcite; s != nil {
 			x = SqueezeExcite(c, s.Squeeze, s.Excite, x, squeeze, gate)
 		}

@@ -66,7 +66,7 @@ func chainBlock(b arch.Block, n naming) (nn.Module, error) {
 		return alone(b).Module()
 	}
 	block := nn.Bottleneck{Depthwise: n.separable[0], Project: n.separable[1], In: b.In, Hidden: b.In, Out: b.Out,
-		Kernel: b.Kernel, Stride: b.Stride, Activation: b.Activation, Residual: b.Residual}
+		Kernel: b.Window(), Stride: b.Stride, Activation: b.Activation, Residual: b.Residual}
 	if b.Op == arch.OpBottleneck {
 		block.Expand, block.Depthwise, block.Project, block.Hidden = n.expand, n.depthwise, n.project, b.Hidden
 	}
