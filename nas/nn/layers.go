@@ -363,3 +363,13 @@ func Correct(logits, labels *Node) *Node {
 	hits := Equal(ArgMax(logits, -1, labels.DType()), labels)
 	return ReduceAllSum(ConvertDType(hits, dtypes.Float32))
 }
+
+// Confusion counts the samples by label and largest logit: logits [batch, classes] and labels int32 [batch], of which -1 is
+// none, to float32 [classes, classes], labels first. Its trace is [Correct].
+func Confusion(logits, labels *Node) *Node {
+	classes := logits.Shape().Dimensions[1]
+	label := ExpandAxes(OneHot(labels, classes, dtypes.Float32), -1)
+	said := ExpandAxes(OneHot(ArgMax(logits, -1, labels.DType()), classes, dtypes.Float32), 1)
+	// A sum and no product, so that no device rounds its counts.
+	return ReduceSum(Mul(label, said), 0)
+}

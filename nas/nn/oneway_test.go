@@ -11,6 +11,7 @@ import (
 
 	"github.com/gonas/gonas/nas/golden"
 	"github.com/gonas/gonas/nas/nn"
+	"github.com/gonas/gonas/nas/rank"
 )
 
 // oneWay is a depthwise-separable block without norms' effect: a kernel of kh×kw, ReLU, 1×1 to one channel.
@@ -123,4 +124,39 @@ func oneWayByHand(x, dw, pw []float64, h, w, channels int, kernel [2]int, stride
 		}
 	}
 	return y, gradient
+}
+
+// Counts by label and largest logit are those that the host counts; samples of label -1 are in none.
+func TestConfusion(t *testing.T) {
+	e := newEngine(t)
+	r := rand.New(rand.NewPCG(3, 4))
+	const n, classes = 57, 5
+	logits, labels, said := make([]float32, n*classes), make([]int32, n), make([]int32, n)
+	for i := range labels {
+		labels[i] = int32(r.IntN(classes+1)) - 1
+		for c := range classes {
+			logits[i*classes+c] = float32(r.NormFloat64())
+			if logits[i*classes+c] > logits[i*classes+int(said[i])] {
+				said[i] = int32(c)
+			}
+		}
+	}
+	want, err := rank.ConfusionMatrix(labels, said, classes)
+	require.NoError(t, err)
+	root := nn.NewLeaf("confusion", nil, func(_ *nn.Ctx, in []*graph.Node) []*graph.Node {
+		return []*graph.Node{nn.Confusion(in[0], in[1]), nn.Correct(in[0], in[1])}
+	})
+	m, err := e.NewModel(root, nn.Operation)
+	require.NoError(t, err)
+	out, err := m.Run(nn.Mode{}, tensors.FromFlatDataAndDimensions(logits, n, classes), tensors.FromFlatDataAndDimensions(labels, n))
+	require.NoError(t, err)
+	var flat []float64
+	for _, row := range want {
+		for _, v := range row {
+			flat = append(flat, float64(v))
+		}
+	}
+	require.Equal(t, flat, fromDevice(t, out[0], []int{classes, classes}))
+	correct, _ := rank.Correct(want)
+	require.Equal(t, []float64{float64(correct)}, fromDevice(t, out[1], nil))
 }

@@ -27,6 +27,8 @@ type Config struct {
 	// held-out images that it is measured on; 0 takes all of them.
 	Recalibrate int `json:"recalibrate"`
 	Measure     int `json:"measure"`
+	// Metric is what paths are measured by, one of [Metrics]; empty for accuracy.
+	Metric string `json:"metric,omitempty"`
 	// Rank is the number of networks whose one-shot accuracy is measured before and after training, to be compared with
 	// their true accuracy: of a space whose true accuracies are known, spread evenly over multiply-adds; 0 ranks none.
 	Rank int `json:"rank,omitempty"`
@@ -93,6 +95,12 @@ func (c Config) Validate() error {
 	}
 	if c.Recalibrate < 2 || c.Measure < 0 {
 		return fmt.Errorf("config: expected at least 2 images to recalibrate and 0 to measure, got %d and %d", c.Recalibrate, c.Measure)
+	}
+	if c.Metric != "" && !slices.Contains(Metrics(), c.Metric) {
+		return fmt.Errorf("config: metric: expected one of %s, got %q", strings.Join(Metrics(), ", "), c.Metric)
+	}
+	if c.Metric != "" && c.Metric != MetricAccuracy && (c.Rank > 0 || c.options().Draw > 0) {
+		return fmt.Errorf("config: metric: expected %s where networks are ranked, got %q", MetricAccuracy, c.Metric)
 	}
 	if c.Rank < 0 || c.Rank == 1 || (c.Rank > 0 && !space.HasTruth(c.Space)) {
 		return fmt.Errorf("config: rank: expected 0, or at least 2 networks of %s, whose true accuracies are known, got %d of %s", space.NASBenchMacroName, c.Rank, c.Space)

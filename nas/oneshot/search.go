@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/evolve"
 	"github.com/gonas/gonas/nas/method"
@@ -22,14 +23,24 @@ type Objective struct {
 	Low, High float64
 	// Weight is that in MoGA's crowding distance; where it is 0 in all objectives they count alike.
 	Weight float64
-	// Of is a path's value beside its one-shot accuracy (0 to 1).
-	Of func(path []int, accuracy float64) (float64, error)
+	// Of is a path's value beside its one-shot accuracy, or what else the configuration measures by (0 to 1).
+	Of func(path []int, score float64) (float64, error)
 }
 
 // Accuracy is the one-shot accuracy, to be maximised.
-func Accuracy() Objective {
-	return Objective{Objective: run.Objective{Name: "accuracy", Unit: "%", Scale: 100, Direction: evolve.Maximise}, High: 1,
-		Of: func(_ []int, accuracy float64) (float64, error) { return accuracy, nil }}
+func Accuracy() Objective { return score("accuracy") }
+
+// Score is what the configuration measures paths by, to be maximised.
+func (c Config) Score() Objective {
+	if c.Metric == MetricMacroF1 {
+		return score("macro F1")
+	}
+	return Accuracy()
+}
+
+func score(name string) Objective {
+	return Objective{Objective: run.Objective{Name: name, Unit: "%", Scale: 100, Direction: evolve.Maximise}, High: 1,
+		Of: func(_ []int, score float64) (float64, error) { return score, nil }}
 }
 
 // Cost is an objective that is a sum over a path's layers: what all paths have, and what each choice adds, [layer][choice].
@@ -71,14 +82,14 @@ func (c Costs) Params(direction evolve.Direction) Objective {
 // Constraint is by how much a path breaks what it has to keep; 0 if it keeps it.
 type Constraint func(path []int) float64
 
-// Goals are what a search of a space of paths improves: accuracy, multiply-adds and parameters, below the configuration's
+// Goals are what a search of a space of paths improves: the configuration's score, multiply-adds and parameters, below the configuration's
 // bound; none where nothing is searched.
 func (c Config) Goals(e *engine.Engine, p space.Paths) ([]Objective, Constraint, error) {
 	if c.Evolution == nil {
 		return nil, nil, nil
 	}
 	costs, err := CountPaths(e, p)
-	return []Objective{Accuracy(), costs.MACs(), costs.Params(c.Evolution.Params)}, costs.AtMost(c.Evolution.MaxMACs), err
+	return []Objective{c.Score(), costs.MACs(), costs.Params(c.Evolution.Params)}, costs.AtMost(c.Evolution.MaxMACs), err
 }
 
 // Look adds to the result what a method measures of its trained supernet beside paths: numbers and tables.
@@ -103,6 +114,21 @@ func (c Config) Paths(classes int) (space.Paths, error) {
 		p = p.Scaled(c.Width)
 	}
 	return p.Resized(c.Image, classes), nil
+}
+
+// PathsFor is the space of a configuration for the samples of a source: images of the configuration's side, or the features
+// that it takes of sound.
+func (c Config) PathsFor(s datasets.Source) (space.Paths, error) {
+	p, err := c.Paths(s.Classes())
+	if err != nil || c.Sound == nil {
+		return p, err
+	}
+	b, err := s.Batches(datasets.BatchRequest{Size: 1, Sound: c.Sound})
+	if err != nil {
+		return p, err
+	}
+	shape := b.Shape()
+	return p.Heard(c.Sound.Features, [3]int(shape[1:]), s.Classes()), nil
 }
 
 // Search trains a supernet of the space on a part of the samples, ranks networks by it and searches it for the
@@ -132,7 +158,7 @@ func Search(ctx context.Context, env method.Env, s Space, c Config, objectives [
 		}
 	}
 	if c.Rank > 0 || c.options().Draw > 0 {
-		r.Ranking, err = run.Once(env.Dir, RankingFile, func() (*run.Ranking, error) { return rank(ctx, env, d, n, c) })
+		r.Ranking, err = run.Once(env.Dir, RankingFile, func() (*run.Ranking, error) { return rankNetworks(ctx, env, d, n, c) })
 		if err != nil {
 			return nil, fmt.Errorf("ranking: %w", err)
 		}
@@ -168,9 +194,9 @@ func (s *Supernet) drawn() (codes []string) {
 	return codes
 }
 
-// rank measures networks on the trained supernet and, where their true accuracies are known, on the same one as it was
+// rankNetworks measures networks on the trained supernet and, where their true accuracies are known, on the same one as it was
 // before training.
-func rank(ctx context.Context, env method.Env, d Data, s *Supernet, c Config) (ranking *run.Ranking, err error) {
+func rankNetworks(ctx context.Context, env method.Env, d Data, s *Supernet, c Config) (ranking *run.Ranking, err error) {
 	codes := s.drawn()
 	if c.Rank > 0 {
 		if codes, err = space.MacroSample(c.Rank); err != nil {
@@ -282,7 +308,7 @@ func evolution(ctx context.Context, env method.Env, s *Supernet, c Config, objec
 		generation = from.Generation
 	}
 	measure := func(ctx context.Context, genomes [][]int) ([]evolve.Measured, error) {
-		accuracy, err := s.Measure(ctx, genomes, func(done int) {
+		scores, err := s.Measure(ctx, genomes, func(done int) {
 			env.Emit(run.Event{Kind: run.EventMeasure, Epoch: generation + 1, Epochs: c.Evolution.Generations, Step: done, Steps: len(genomes)})
 		})
 		if err != nil {
@@ -291,7 +317,7 @@ func evolution(ctx context.Context, env method.Env, s *Supernet, c Config, objec
 		out := make([]evolve.Measured, len(genomes))
 		for i, g := range genomes {
 			for _, o := range objectives {
-				v, err := o.Of(g, accuracy[i])
+				v, err := o.Of(g, scores[i])
 				if err != nil {
 					return nil, fmt.Errorf("%s of path %s: %w", o.Name, s.Space.Code(g), err)
 				}

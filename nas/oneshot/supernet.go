@@ -11,6 +11,7 @@ import (
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
+	"gonum.org/v1/gonum/floats"
 
 	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/nas/arch"
@@ -192,21 +193,21 @@ func TrainObjective(s Space, paths [][]int) (nn.Module, error) {
 	}), nil
 }
 
-// measureObjective is the network that measures paths: images and labels to each path's number of correct samples among
-// the images behind the first recalibrate.
-func measureObjective(s Space, paths [][]int, recalibrate int) (nn.Module, error) {
+// measureObjective is the network that measures paths: images and labels to what the metric counts of each path among the
+// images behind the first recalibrate.
+func measureObjective(s Space, paths [][]int, recalibrate int, m metric) (nn.Module, error) {
 	net, err := s.Tree(paths)
 	if err != nil {
 		return nil, err
 	}
-	correct := nn.NewLeaf(fmt.Sprintf("correct_behind|%d", recalibrate), nil, func(_ *nn.Ctx, in []*graph.Node) []*graph.Node {
+	counts := nn.NewLeaf(fmt.Sprintf("%s_behind|%d", m.counts, recalibrate), nil, func(_ *nn.Ctx, in []*graph.Node) []*graph.Node {
 		behind := func(x *graph.Node) *graph.Node { return graph.Slice(x, graph.AxisRange(recalibrate)) }
-		return []*graph.Node{nn.Correct(behind(in[0]), behind(in[1]))}
+		return []*graph.Node{m.of(behind(in[0]), behind(in[1]))}
 	})
-	return nn.NewComposite(fmt.Sprintf("measure|%d|%s", recalibrate, net.Signature()), nn.Network, []nn.Child{{Module: net}}, func(e nn.Env, in []nn.Value) []nn.Value {
+	return nn.NewComposite(fmt.Sprintf("measure|%s|%d|%s", m.counts, recalibrate, net.Signature()), nn.Network, []nn.Child{{Module: net}}, func(e nn.Env, in []nn.Value) []nn.Value {
 		var out []nn.Value
 		for _, logits := range e.Call("", net, in[0]) {
-			out = append(out, nn.Call1(e, "", correct, logits, in[1]))
+			out = append(out, nn.Call1(e, "", counts, logits, in[1]))
 		}
 		return out
 	}), nil
@@ -319,8 +320,8 @@ const (
 	measureBatch = 512
 )
 
-// Measure returns the accuracy (0 to 1) of each path on the held-out images, batch norm recalibrated on training
-// images. It changes nothing in the supernet. After each part, done is told how many paths are measured, where it is
+// Measure returns the score (0 to 1) of each path on the held-out images, its accuracy or what else the configuration's metric
+// is, batch norm recalibrated on training images. It changes nothing in the supernet. After each part, done is told how many paths are measured, where it is
 // not nil.
 func (s *Supernet) Measure(ctx context.Context, paths [][]int, done func(int)) ([]float64, error) {
 	// Neighbours in the order of codes share prefixes, whose blocks then run once.
@@ -336,12 +337,12 @@ func (s *Supernet) Measure(ctx context.Context, paths [][]int, done func(int)) (
 		for i, k := range chunk {
 			some[i] = paths[k]
 		}
-		correct, err := s.measureSome(ctx, some)
+		counts, err := s.measureSome(ctx, some)
 		if err != nil {
 			return nil, fmt.Errorf("measuring paths: %w", err)
 		}
 		for i, k := range chunk {
-			out[k] = correct[i] / float64(s.data.Measure.Len())
+			out[k] = s.metric().score(counts[i], s.data.Measure.Len())
 		}
 		if done != nil {
 			done(at + len(chunk))
@@ -350,14 +351,15 @@ func (s *Supernet) Measure(ctx context.Context, paths [][]int, done func(int)) (
 	return out, nil
 }
 
-func (s *Supernet) measureSome(ctx context.Context, paths [][]int) ([]float64, error) {
+// measureSome sums what the metric counts of each path.
+func (s *Supernet) measureSome(ctx context.Context, paths [][]int) ([][]float64, error) {
 	c := s.config
-	root, err := measureObjective(s.Space, paths, c.Recalibrate)
+	root, err := measureObjective(s.Space, paths, c.Recalibrate, s.metric())
 	if err != nil {
 		return nil, err
 	}
 	p := s.model.Path(root)
-	correct := make([]float64, len(paths))
+	counts := make([][]float64, len(paths))
 	pre := datasets.NewPrefetcher(ctx, s.data.Measure, datasets.PrefetchConfig{})
 	defer pre.Close()
 	shape := s.data.Measure.Shape()
@@ -380,14 +382,19 @@ func (s *Supernet) measureSome(ctx context.Context, paths [][]int) ([]float64, e
 		xt, yt := tensors.FromFlatDataAndDimensions(x, shape[:]...), tensors.FromFlatDataAndDimensions(y, shape[0])
 		outs, err := p.Run(nn.Mode{Recalibrate: c.Recalibrate}, xt, yt)
 		for i, t := range outs {
-			v, failed := engine.ScalarValue(t)
-			correct[i], err = correct[i]+v, errors.Join(err, failed)
+			v, failed := engine.Values(t)
+			err = errors.Join(err, failed)
+			if counts[i] == nil {
+				counts[i] = v
+			} else if failed == nil {
+				floats.Add(counts[i], v)
+			}
 		}
 		if err := errors.Join(err, run.Finalize(append(outs, xt, yt)...)); err != nil {
 			return nil, err
 		}
 	}
-	return correct, nil
+	return counts, nil
 }
 
 // Observe runs a module of the supernet's blocks on the images that recalibrate batch norm, by their own statistics, and

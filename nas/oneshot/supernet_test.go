@@ -490,6 +490,8 @@ func TestPathsConfig(t *testing.T) {
 		"width: expected 0 for the space's own channels, or up to 1 times as many, got NaN":  func(c *oneshot.Config) { c.Width = math.NaN() },
 		"rank":             func(c *oneshot.Config) { c.Rank = 1 },
 		"rank: expected 0": func(c *oneshot.Config) { c.Space, c.Rank = space.CIFARMobileName, 5 },
+		"metric: expected one of accuracy, macro_f1":          func(c *oneshot.Config) { c.Metric = "f1" },
+		"metric: expected accuracy where networks are ranked": func(c *oneshot.Config) { c.Metric, c.Rank = oneshot.MetricMacroF1, 5 },
 		"evolution.params": func(c *oneshot.Config) { c.Evolution = &oneshot.EvolutionConfig{Population: 4, Generations: 2} },
 		"evolution.max_macs": func(c *oneshot.Config) {
 			c.Evolution = &oneshot.EvolutionConfig{Population: 4, Generations: 2, Params: "minimise", MaxMACs: -1}

@@ -15,7 +15,7 @@ const (
 )
 
 // pathSpaces are the spaces of paths, those with one path a layer first.
-var pathSpaces = []func() Paths{NASBenchMacro, CIFARMobile, FairNAS, CIFARSCARLET, SCARLET, CIFARMoGA, MoGA, MixPathS1, CIFARMultiPath}
+var pathSpaces = []func() Paths{NASBenchMacro, CIFARMobile, FairNAS, CIFARSCARLET, SCARLET, CIFARMoGA, MoGA, Scenes, SmallScenes, MixPathS1, CIFARMultiPath}
 
 // PathSpaces are the names of the spaces of paths.
 func PathSpaces() []string {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gonas/gonas/datasets/audio"
 	"github.com/gonas/gonas/nas/arch"
 	"github.com/gonas/gonas/nas/nn"
 )
@@ -30,7 +31,13 @@ type Paths struct {
 
 // Resized is the space for images of a side in pixels and a number of classes.
 func (p Paths) Resized(image, classes int) Paths {
-	p.Shared.Input[0], p.Shared.Input[1], p.Shared.Classes = image, image, classes
+	p.Shared.Input[0], p.Shared.Input[1], p.Shared.Classes, p.Shared.Features = image, image, classes, nil
+	return p
+}
+
+// Heard is the space for features of sound, whose arrays are [height, width, channels], and a number of classes.
+func (p Paths) Heard(features audio.Config, shape [3]int, classes int) Paths {
+	p.Shared.Input, p.Shared.Features, p.Shared.Classes = shape, &features, classes
 	return p
 }
 
