@@ -1,6 +1,8 @@
 package oneshot
 
 import (
+	"math"
+
 	"github.com/gomlx/gomlx/core/graph"
 
 	"github.com/gonas/gonas/nas/nn"
@@ -29,23 +31,10 @@ type metric struct {
 
 var (
 	accuracy = metric{"correct", nn.Correct, func(counts []float64, samples int) float64 { return counts[0] / float64(samples) }}
-	macroF1  = metric{"confusion", nn.Confusion, func(counts []float64, _ int) float64 { return rank.MacroF1(square(counts)) }}
+	macroF1  = metric{"confusion", nn.Confusion, func(counts []float64, _ int) float64 {
+		return rank.MacroF1(rank.FromCounts(counts, int(math.Sqrt(float64(len(counts))))))
+	}}
 )
-
-// square are counts as a confusion matrix.
-func square(counts []float64) [][]int {
-	n := 0
-	for n*n < len(counts) {
-		n++
-	}
-	m := make([][]int, n)
-	for i := range m {
-		for _, v := range counts[i*n : (i+1)*n] {
-			m[i] = append(m[i], int(v))
-		}
-	}
-	return m
-}
 
 func (s *Supernet) metric() metric {
 	if s.config.Metric == MetricMacroF1 {

@@ -26,6 +26,17 @@ func ConfusionMatrix(labels, predictions []int32, classes int) ([][]int, error) 
 	return m, nil
 }
 
+// FromCounts makes a [ConfusionMatrix] of its counts row by row, as a device sums them.
+func FromCounts(counts []float64, classes int) [][]int {
+	m := make([][]int, classes)
+	for i := range m {
+		for _, n := range counts[i*classes : (i+1)*classes] {
+			m[i] = append(m[i], int(n))
+		}
+	}
+	return m
+}
+
 // Correct are the samples of a [ConfusionMatrix] that are predicted right, Total all of them.
 func Correct(m [][]int) (correct, total int) {
 	for i, row := range m {

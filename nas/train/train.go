@@ -23,10 +23,12 @@ import (
 // TestFile holds the result of the test in a run folder.
 const TestFile = "test.json"
 
-// Names of a training's numbers: the accuracy of the test, 0 to 1, measured once after the last epoch; the parameters
+// Names of a training's numbers: the accuracy of the test, 0 to 1, measured once after the last epoch, and of sound its macro
+// F1, 0 to 1 ([rank.MacroF1]); the parameters
 // without the auxiliary head; the multiply-adds of one image in convolutions and linear layers.
 const (
 	TestAccuracy = "test_accuracy"
+	TestMacroF1  = "test_macro_f1"
 	Params       = "parameters"
 	MACs         = "multiply_adds"
 )
@@ -79,13 +81,14 @@ func Train(ctx context.Context, env Env, a arch.Network, c Config) (result *run.
 	if err != nil {
 		return nil, err
 	}
-	accuracy, err := run.Once(env.Dir, TestFile, func() (*float64, error) { return t.evaluate(ctx) })
+	tested, err := t.tested(ctx, env)
 	if err != nil {
 		return nil, err
 	}
 	env.Emit(run.Event{Kind: run.EventEnd, Epoch: c.Epochs, Epochs: c.Epochs, Steps: plan.Steps})
-	return &run.Result{Spec: env.Spec, Log: trace.Log, Network: &a,
-		Numbers: append(run.Values{{Name: TestAccuracy, Number: *accuracy}}, t.counts...)}, nil
+	tested.Spec, tested.Log, tested.Network = env.Spec, trace.Log, &a
+	tested.Numbers = append(tested.Numbers, t.counts...)
+	return tested, nil
 }
 
 // trainer is one training.
@@ -274,24 +277,35 @@ func scalars(outputs []*tensors.Tensor) (loss, correct float64, err error) {
 	return loss, correct, err
 }
 
-// evaluate measures the accuracy on the test images. A last batch that is not full is filled with black images of
-// label -1, which no prediction equals; in evaluation mode they do not touch the others.
+// evaluate measures the accuracy on the test images.
 func (t *trainer) evaluate(ctx context.Context) (*float64, error) {
+	total := 0.0
+	err := t.onTest(ctx, t.model.Run, func(out []*tensors.Tensor) error {
+		_, correct, err := scalars(out)
+		total += correct
+		return err
+	})
+	total /= float64(t.test.Len())
+	return &total, err
+}
+
+// onTest runs a network on the batches of the test and gives its outputs. A last batch that is not full is filled with black
+// images of label -1, which no prediction equals; in evaluation mode they do not touch the others.
+func (t *trainer) onTest(ctx context.Context, network func(nn.Mode, ...*tensors.Tensor) ([]*tensors.Tensor, error), read func([]*tensors.Tensor) error) error {
 	if t.average != nil {
 		t.average.Swap()
 		defer t.average.Swap()
 	}
 	s := t.test.Shape()
-	total := 0.0
 	pre := datasets.NewPrefetcher(ctx, t.test, datasets.PrefetchConfig{})
 	defer pre.Close()
 	for range t.test.Steps() {
 		batch, err := pre.Next()
 		if err != nil {
 			if ctx.Err() != nil {
-				return nil, run.ErrInterrupted
+				return run.ErrInterrupted
 			}
-			return nil, err
+			return err
 		}
 		x, y := batch.Full(s), batch.Y
 		for len(y) < s[0] {
@@ -299,18 +313,15 @@ func (t *trainer) evaluate(ctx context.Context) (*float64, error) {
 		}
 		in := append([]*tensors.Tensor{tensors.FromFlatDataAndDimensions(x, s[:]...), tensors.FromFlatDataAndDimensions(y, s[0])}, t.inputs(false, 0, 0)...)
 		batch.Release()
-		out, err := t.model.Run(nn.Mode{}, in...)
+		out, err := network(nn.Mode{}, in...)
 		if err != nil {
-			return nil, errors.Join(err, run.Finalize(in...))
+			return errors.Join(err, run.Finalize(in...))
 		}
-		_, correct, err := scalars(out)
-		if err := errors.Join(err, run.Finalize(append(in, out...)...)); err != nil {
-			return nil, err
+		if err := errors.Join(read(out), run.Finalize(append(in, out...)...)); err != nil {
+			return err
 		}
-		total += correct
 	}
-	total /= float64(t.test.Len())
-	return &total, nil
+	return nil
 }
 
 const (
