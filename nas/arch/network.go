@@ -92,7 +92,7 @@ const (
 	OpSeparable = "depthwise_separable"
 	// OpIdentity passes its input on.
 	OpIdentity = "identity"
-	// OpProjection is a 1×1 convolution with batch norm.
+	// OpProjection is a 1×1 convolution with batch norm, and the block's activation where it names one.
 	OpProjection = "projection"
 	// OpTemporal is TC-ResNet's residual block over time: twice a Kernel×1 convolution (1904.03814).
 	OpTemporal = "temporal_residual"
@@ -156,7 +156,8 @@ func (b Block) KernelText() string {
 	return strings.Join(words, "+")
 }
 
-// SqueezeExcite is a gate on the hidden channels of a bottleneck, behind the depthwise convolution.
+// SqueezeExcite is a gate on the hidden channels of a bottleneck, behind the depthwise convolution, or on what a temporal
+// residual block adds to its shortcut.
 type SqueezeExcite struct {
 	// Names of the two 1×1 convolutions, with bias, inside the block.
 	Squeeze    string `json:"squeeze"`
@@ -296,8 +297,8 @@ func (b Block) validate(before int) error {
 	if (b.Op == OpBottleneck || b.Op == OpMultiPath) && b.Hidden < 1 {
 		return fmt.Errorf("hidden: expected at least 1, got %d", b.Hidden)
 	}
-	if b.Squeeze != nil && (b.Op != OpBottleneck || b.Squeeze.Reduced < 1) {
-		return fmt.Errorf("se: expected an inverted bottleneck and at least 1 reduced channel, got %s and %d", b.Op, b.Squeeze.Reduced)
+	if b.Squeeze != nil && (b.Op != OpBottleneck && b.Op != OpTemporal || b.Squeeze.Reduced < 1) {
+		return fmt.Errorf("se: expected an inverted bottleneck or a temporal residual block and at least 1 reduced channel, got %s and %d", b.Op, b.Squeeze.Reduced)
 	}
 	return nil
 }

@@ -80,12 +80,35 @@ func ConvNorm(names ConvNames, in, out, stride int) Module {
 	})
 }
 
-// SqueezeExciteConfig is the gate of a [Bottleneck].
+// ConvNormAct is [ConvNorm] with an activation behind it.
+func ConvNormAct(names ConvNames, in, out, stride int, activation string) (Module, error) {
+	act, err := Activation(activation)
+	if err != nil {
+		return nil, err
+	}
+	o := convNormAct1x1(names, in, out, stride, true, act)
+	return o.leaf(fmt.Sprintf("conv_norm|%v|%d-%d|s%d|%s", names, in, out, stride, activation)), nil
+}
+
+func convNormAct1x1(names ConvNames, in, out, stride int, affine bool, act func(*Node) *Node) op {
+	specs := append([]Spec{pointwiseSpec(Join(names.Conv, "weight"), in, out)}, batchNormSpecs(names.Norm, out, affine)...)
+	return op{specs, func(c *Ctx, x, gain *Node) *Node {
+		return times(act(BatchNorm(c, names.Norm, PointwiseConv(x, c.Tensor(Join(names.Conv, "weight")), stride))), gain)
+	}}
+}
+
+// SqueezeExciteConfig is the gate of a [Bottleneck] or a [TemporalBlock].
 type SqueezeExciteConfig struct {
 	// Squeeze and Excite name its two 1×1 convolutions with bias.
 	Squeeze, Excite  string
 	Reduced          int
 	Activation, Gate string
+}
+
+// specs are the tensors of a gate on so many channels.
+func (s SqueezeExciteConfig) specs(channels int) []Spec {
+	return []Spec{pointwiseSpec(Join(s.Squeeze, "weight"), channels, s.Reduced), {Name: Join(s.Squeeze, "bias"), Shape: []int{s.Reduced}},
+		pointwiseSpec(Join(s.Excite, "weight"), s.Reduced, channels), {Name: Join(s.Excite, "bias"), Shape: []int{channels}}}
 }
 
 // Bottleneck is the inverted bottleneck of MobileNetV2 (1801.04381): 1×1 to Hidden, batch norm, activation, depthwise
@@ -128,8 +151,7 @@ func (b Bottleneck) Module() (Module, error) {
 		if gate, err = Activation(s.Gate); err != nil {
 			return nil, err
 		}
-		specs = append(specs, pointwiseSpec(Join(s.Squeeze, "weight"), b.Hidden, s.Reduced), Spec{Name: Join(s.Squeeze, "bias"), Shape: []int{s.Reduced}},
-			pointwiseSpec(Join(s.Excite, "weight"), s.Reduced, b.Hidden), Spec{Name: Join(s.Excite, "bias"), Shape: []int{b.Hidden}})
+		specs = append(specs, s.specs(b.Hidden)...)
 	}
 	specs = slices.Concat(specs, []Spec{pointwiseSpec(Join(b.Project.Conv, "weight"), b.Hidden, b.Out)}, batchNormSpecs(b.Project.Norm, b.Out, true))
 	return NewLeaf(signature, specs, func(c *Ctx, in []*Node) []*Node {
@@ -152,30 +174,6 @@ func (b Bottleneck) Module() (Module, error) {
 func (b Bottleneck) withoutGate() Bottleneck {
 	b.SqueezeExcite = nil
 	return b
-}
-
-// TemporalResidual is TC-ResNet's block (1904.03814) on [batch, frames, 1, in]: kernel×1 convolution of the stride,
-// batch norm, ReLU, kernel×1 convolution, batch norm; added to the input, or where shapes differ to a 1×1 convolution
-// of the stride with batch norm and ReLU; ReLU. Its result is [batch, frames/stride, 1, out]. The padding is half the
-// kernel on either side; TensorFlow's SAME pads one frame less before at stride 2.
-func TemporalResidual(in, out, kernel, stride int) Module {
-	project := in != out || stride != 1
-	specs := slices.Concat([]Spec{convSpec("conv1.weight", in, out, kernel, 1)}, batchNormSpecs("bn1", out, true),
-		[]Spec{convSpec("conv2.weight", out, out, kernel, 1)}, batchNormSpecs("bn2", out, true))
-	if project {
-		specs = slices.Concat(specs, []Spec{pointwiseSpec("shortcut.weight", in, out)}, batchNormSpecs("shortcut_bn", out, true))
-	}
-	return NewLeaf(fmt.Sprintf("temporal|%d-%d|k%d|s%d", in, out, kernel, stride), specs, func(c *Ctx, x []*Node) []*Node {
-		pad := [2]int{kernel / 2, 0}
-		y := ReLU(BatchNorm(c, "bn1", FullConv(x[0], c.Tensor("conv1.weight"), [2]int{stride, 1}, pad)))
-		y = BatchNorm(c, "bn2", FullConv(y, c.Tensor("conv2.weight"), [2]int{1, 1}, pad))
-		shortcut := x[0]
-		if project {
-			shortcut = Slice(shortcut, AxisRange(), AxisRange().Stride(stride), AxisRange(), AxisRange())
-			shortcut = ReLU(BatchNorm(c, "shortcut_bn", PointwiseConv(shortcut, c.Tensor("shortcut.weight"), 1)))
-		}
-		return []*Node{ReLU(Add(y, shortcut))}
-	})
 }
 
 // ReLUConvNorm is the operation of NAS-Bench-201 (2001.00326): ReLU, kernel×kernel convolution, batch norm.

@@ -419,10 +419,10 @@ type MixedOp struct {
 	Inputs []int
 }
 
-// MixedOps are the search primitives of these names. None is not computed, for it adds nothing. Noise takes the edge's
-// first further input, a random state uint64 [3].
+// MixedOps are the search primitives of these names, or [TemporalOp]s and their skip. None is not computed, for it adds
+// nothing. Noise takes the edge's first further input, a random state uint64 [3].
 func MixedOps(primitives []string, channels, stride int) ([]MixedOp, error) {
-	ops := make([]MixedOp, len(primitives))
+	ops, primitive := make([]MixedOp, len(primitives)), searchOps(primitives)
 	for k, name := range primitives {
 		switch name {
 		case None:
@@ -431,7 +431,7 @@ func MixedOps(primitives []string, channels, stride int) ([]MixedOp, error) {
 			ops[k] = MixedOp{noiseOp(stride), []int{0}}
 			continue
 		}
-		m, err := SearchPrimitive(name, channels, stride)
+		m, err := primitive(name, channels, stride)
 		if err != nil {
 			return nil, err
 		}

@@ -59,9 +59,12 @@ func chainBlock(b arch.Block, n naming) (nn.Module, error) {
 	case arch.OpIdentity:
 		return nil, nil
 	case arch.OpProjection:
-		return nn.ConvNorm(pair("conv", "bn"), b.In, b.Out, b.Stride), nil
+		if b.Activation == "" {
+			return nn.ConvNorm(pair("conv", "bn"), b.In, b.Out, b.Stride), nil
+		}
+		return nn.ConvNormAct(pair("conv", "bn"), b.In, b.Out, b.Stride, b.Activation)
 	case arch.OpTemporal:
-		return nn.TemporalResidual(b.In, b.Out, b.Kernel, b.Stride), nil
+		return nn.TemporalBlock{In: b.In, Out: b.Out, Kernel: b.Kernel, Stride: b.Stride, SqueezeExcite: gateOf(b)}.Module()
 	case arch.OpMultiPath:
 		return alone(b).Module()
 	}
@@ -70,10 +73,17 @@ func chainBlock(b arch.Block, n naming) (nn.Module, error) {
 	if b.Op == arch.OpBottleneck {
 		block.Expand, block.Depthwise, block.Project, block.Hidden = n.expand, n.depthwise, n.project, b.Hidden
 	}
-	if s := b.Squeeze; s != nil {
-		block.SqueezeExcite = &nn.SqueezeExciteConfig{Squeeze: s.Squeeze, Excite: s.Excite, Reduced: s.Reduced, Activation: s.Activation, Gate: s.Gate}
-	}
+	block.SqueezeExcite = gateOf(b)
 	return block.Module()
+}
+
+// gateOf is a block's gate, nil where it has none.
+func gateOf(b arch.Block) *nn.SqueezeExciteConfig {
+	if b.Squeeze == nil {
+		return nil
+	}
+	gate := nn.SqueezeExciteConfig(*b.Squeeze)
+	return &gate
 }
 
 // ends are a chain's modules before and behind its blocks, nil where it has none.

@@ -17,6 +17,13 @@ func ChoiceName(b arch.Block) string {
 	if b.Op == arch.OpIdentity {
 		return Identity
 	}
+	if b.Op == arch.OpTemporal {
+		name := fmt.Sprintf("k%d", b.Kernel)
+		if b.Squeeze != nil {
+			name += " gate"
+		}
+		return name
+	}
 	if b.Hidden == 0 {
 		return strings.ReplaceAll(b.Op, "_", " ")
 	}
