@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/gonas/gonas/nas/autokws"
 	"github.com/gonas/gonas/nas/darts"
 	"github.com/gonas/gonas/nas/dartsminus"
 	"github.com/gonas/gonas/nas/fairdarts"
@@ -31,6 +32,7 @@ func Methods() []method.Method {
 		mixpath.Method(),
 		noisydarts.Method(),
 		dartsminus.Method(),
+		autokws.Method(),
 		rome.Method(),
 	}
 }

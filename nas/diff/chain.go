@@ -22,12 +22,21 @@ func SpeechSpaces() []string { return []string{space.TCResNetName} }
 type chainSpace struct{ space.Paths }
 
 // newChainSpace makes the space of a configuration.
-func newChainSpace(size space.Size, frames int) (chainSpace, error) {
-	p, err := space.TCResNet(size, frames)
-	if err != nil {
-		err = fmt.Errorf("config: %w", err)
+func newChainSpace(c Config) (chainSpace, error) {
+	if c.Sound == nil || !c.Sound.AsChannels {
+		return chainSpace{}, fmt.Errorf("config: sound: the space %s needs features of sound as channels", c.Space)
 	}
-	return chainSpace{p}, err
+	in, err := c.Input()
+	if err != nil {
+		return chainSpace{}, err
+	}
+	p, err := space.TCResNet(c.Size, in[0])
+	if err != nil {
+		return chainSpace{}, fmt.Errorf("config: %w", err)
+	}
+	features := c.Sound.Features
+	p.Shared.Features = &features
+	return chainSpace{p}, nil
 }
 
 func (s chainSpace) Tables() []TableSpec {

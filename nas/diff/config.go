@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/nas/method"
 	"github.com/gonas/gonas/nas/nn"
 	"github.com/gonas/gonas/nas/profile"
@@ -72,6 +73,22 @@ func (c Config) Validate() error {
 	}
 	_, err := c.Over()
 	return err
+}
+
+// Input is [height, width, channels] of a sample of a batch: of images as the configuration says, of speech what its features
+// make of a clip of one second.
+func (c Config) Input() ([3]int, error) {
+	if c.Sound == nil {
+		return [3]int{c.Image, c.Image, c.Size.InputChannels}, nil
+	}
+	in, err := c.Sound.Shape(datasets.SpeechRate)
+	if err != nil {
+		return in, fmt.Errorf("config: sound: %w", err)
+	}
+	if in[2] != c.Size.InputChannels {
+		return in, fmt.Errorf("config: size: input_channels: expected the %d that the features of sound have, got %d", in[2], c.Size.InputChannels)
+	}
+	return in, nil
 }
 
 // Cells is the space of DARTS's cells that the configuration names.

@@ -51,7 +51,8 @@ func larger(a, b engine.Memory) engine.Memory {
 // shapes are those of the objective's inputs.
 func (t *task) shapes() []shapes.Shape {
 	c := t.config
-	out := []shapes.Shape{shapes.Make(dtypes.Float32, c.Batch, c.Image, c.Image, c.Size.InputChannels), shapes.Make(dtypes.Int32, c.Batch)}
+	in := t.input
+	out := []shapes.Shape{shapes.Make(dtypes.Float32, c.Batch, in[0], in[1], in[2]), shapes.Make(dtypes.Int32, c.Batch)}
 	for _, table := range t.tables {
 		out = append(out, shapes.Make(dtypes.Float32, len(table.Rows), table.columns()))
 	}

@@ -202,6 +202,8 @@ type functions struct {
 	method Method
 	space  Space
 	tables []TableSpec
+	// input is [height, width, channels] of a sample.
+	input [3]int
 	// relax has a name for each table, gates one for each kind of cell, penalty is empty where there is none.
 	relax   []string
 	gates   []string
@@ -221,7 +223,11 @@ func newFunctions(e *engine.Engine, c Config, m Method) (*functions, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &functions{config: c, method: m, space: s, tables: s.Tables(), made: map[space.EdgeAt][]nn.MixedOp{}}
+	in, err := c.Input()
+	if err != nil {
+		return nil, err
+	}
+	f := &functions{config: c, method: m, space: s, tables: s.Tables(), input: in, made: map[space.EdgeAt][]nn.MixedOp{}}
 	if m.Sample != nil {
 		if err := m.Sample.check(c); err != nil {
 			return nil, err

@@ -27,7 +27,7 @@ func Search(ctx context.Context, env method.Env, c Config, m Method) (result *ru
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	if s := env.Train; s.Classes() != c.Size.Classes || s.Shape()[2] != c.Size.InputChannels {
+	if s := env.Train; s.Classes() != c.Size.Classes || c.Sound == nil && s.Shape()[2] != c.Size.InputChannels {
 		return nil, fmt.Errorf("data %s have %d classes and %d channels, the configuration says %d and %d",
 			s.Name(), s.Classes(), s.Shape()[2], c.Size.Classes, c.Size.InputChannels)
 	}
@@ -40,6 +40,9 @@ func Search(ctx context.Context, env method.Env, c Config, m Method) (result *ru
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
+	if s := data[0].Shape(); [3]int(s[1:]) != t.input {
+		return nil, fmt.Errorf("data %s: samples of %v, the configuration takes %v", env.Train.Name(), s[1:], t.input)
+	}
 	t.source = env.Train
 	if err := c.measurable(t.source); err != nil {
 		return nil, err

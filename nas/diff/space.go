@@ -104,11 +104,14 @@ func Spaces() []string { return append(cells.Names(), space.NASBench201Name) }
 
 // Over is the space that the configuration names.
 func (c Config) Over() (Space, error) {
-	if c.Space == space.NASBench201Name {
+	switch c.Space {
+	case space.NASBench201Name:
 		return gridSpace{}, nil
+	case space.TCResNetName:
+		return newChainSpace(c)
 	}
 	if !slices.Contains(cells.Names(), c.Space) {
-		return nil, fmt.Errorf("config: space %q: expected one of %s", c.Space, strings.Join(Spaces(), ", "))
+		return nil, fmt.Errorf("config: space %q: expected one of %s", c.Space, strings.Join(append(Spaces(), SpeechSpaces()...), ", "))
 	}
 	s, err := c.Cells()
 	return cellSpace{s}, err

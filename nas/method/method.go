@@ -224,6 +224,9 @@ func resize(c Config, size dataSize) error {
 func Fit(c Config, samples datasets.Source) (string, error) {
 	was, err := sizeOf(c)
 	now := dataSize{samples.Classes(), samples.Shape()[2]}
+	if was != nil && c.Shared().Sound != nil {
+		now.InputChannels = was.InputChannels // those of features, which the configuration names
+	}
 	if err != nil || was == nil || *was == now {
 		return "", err
 	}

@@ -24,7 +24,9 @@ import (
 )
 
 // speech is the size of TC-ResNet's networks on the clips of its paper, with so many blocks a stage.
-func speech(blocks int) Size { return Size{Cells: blocks, Channels: 16, Classes: 12, InputChannels: 40} }
+func speech(blocks int) Size {
+	return Size{Cells: blocks, Channels: 16, Classes: 12, InputChannels: 40}
+}
 
 // same is a path of one choice in every layer.
 func same(p Paths, choice int) []int {
