@@ -64,8 +64,9 @@ var soundProfiles = map[string]method.Profile{
 		Seconds: 1,
 	},
 	profile.Quick: {
-		Set:  `{"epochs": 30, "steps_per_epoch": 0, "batch": 64, "decay_epochs": 10}`,
-		Note: "minutes: 30 epochs of batch 64, the rate falls to a tenth every 10 where it falls in steps",
+		Set:     `{"epochs": 30, "steps_per_epoch": 20, "batch": 64, "decay_epochs": 10}`,
+		Note:    "minutes: 30 epochs of 20 steps, batch 64, the rate falls to a tenth every 10 epochs where it falls in steps",
+		Seconds: 60,
 	},
 	profile.Day: {
 		Set:  `{"epochs": 300, "steps_per_epoch": 0, "batch": 64, "decay_epochs": 100}`,
