@@ -178,6 +178,8 @@ const (
 	streamAugment = iota + 1
 	streamShuffle
 	streamSplit
+	streamSilence
+	streamUnknown
 )
 
 // seedPCG sets pcg to the stream of (purpose, seed, epoch, index).

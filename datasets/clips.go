@@ -24,6 +24,9 @@ type Clips struct {
 	Noise [][]float32
 	// Read gives a clip's samples, [-1, 1], of any length. Several goroutines may call it.
 	Read func(i int) ([]float32, error)
+
+	// silent is the number of the last clips that are silence: nothing is read for them, but a piece of the noise taken.
+	silent int
 }
 
 // Validate reports the first field that cannot be.
@@ -31,6 +34,9 @@ func (c *Clips) Validate() error {
 	if c.Rate < 1 || c.Samples < 1 || len(c.Labels) == 0 || len(c.ClassNames) == 0 || c.Read == nil {
 		return fmt.Errorf("clips of %s: expected a rate, a length, classes and at least one clip that can be read, got rate %d, %d samples, %d classes, %d clips",
 			c.Name, c.Rate, c.Samples, len(c.ClassNames), len(c.Labels))
+	}
+	if c.silent > len(c.Labels) || c.silent > 0 && len(c.Noise) == 0 {
+		return fmt.Errorf("clips of %s: %d of silence among %d clips, expected no more, and noise that it is made of", c.Name, c.silent, len(c.Labels))
 	}
 	if len(c.Keys) != len(c.Labels) {
 		return fmt.Errorf("clips of %s: keys: expected one for each of the %d labels, got %d", c.Name, len(c.Labels), len(c.Keys))
@@ -43,13 +49,38 @@ func (c *Clips) Validate() error {
 	return nil
 }
 
-// Clip is the samples of a clip, of the common length.
+// Clip is the samples of a clip, of the common length. One that is silence is the same every time.
 func (c *Clips) Clip(i int) ([]float32, error) {
+	if c.isSilence(i) {
+		var pcg rand.PCG
+		seedPCG(&pcg, streamSilence, 0, 0, i)
+		return c.silence(rand.New(&pcg)), nil
+	}
 	x, err := c.Read(i)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Name, err)
 	}
 	return fitted(x, c.Samples), nil
+}
+
+func (c *Clips) isSilence(i int) bool { return i >= len(c.Labels)-c.silent }
+
+// silence is a piece of the noise times a volume between 0 and 1, as in TensorFlow's Speech Commands example, in training
+// and in tests.
+func (c *Clips) silence(r *rand.Rand) []float32 {
+	out := slices.Clone(fitted(piece(r, c.Noise, c.Samples), c.Samples))
+	volume := float32(r.Float64())
+	for i := range out {
+		out[i] *= volume
+	}
+	return out
+}
+
+// piece is a random piece of a random recording, of n samples or, where that is shorter, less.
+func piece(r *rand.Rand, from [][]float32, n int) []float32 {
+	x := from[r.IntN(len(from))]
+	first := r.IntN(max(len(x)-n, 0) + 1)
+	return x[first:min(first+n, len(x))]
 }
 
 // fitted cuts samples, or fills them up with silence.
@@ -132,15 +163,20 @@ func (b *clipBatches) Fill(epoch, step int, x []float32, y []int32) ([]float32, 
 	err := inParallel(len(order), func(k int) error {
 		i := order[k]
 		y[k] = b.clips.Labels[i]
-		samples, err := b.clips.Clip(i)
-		if err != nil {
-			return err
-		}
 		var pcg rand.PCG
 		random := rand.New(&pcg)
-		if b.training {
-			seedPCG(&pcg, streamAugment, b.seed, epoch, i)
-			samples = b.sound.vary(random, samples, b.clips.Rate, b.clips.Noise)
+		seedPCG(&pcg, streamAugment, b.seed, epoch, i)
+		var samples []float32
+		if b.training && b.clips.isSilence(i) {
+			samples = b.clips.silence(random)
+		} else {
+			var err error
+			if samples, err = b.clips.Clip(i); err != nil {
+				return err
+			}
+			if b.training {
+				samples = b.sound.vary(random, samples, b.clips.Rate, b.clips.Noise)
+			}
 		}
 		features, err := b.extractor.Features(samples)
 		if err != nil {

@@ -53,6 +53,9 @@ func (s *clipSet) locate(files fs.FS) (dir string, looked []string, ok bool) {
 	for _, d := range []string{".", s.folder} {
 		name := path.Join(d, s.archives[0].index)
 		looked = append(looked, name)
+		if info, err := fs.Stat(files, name); err != nil || !info.Mode().IsRegular() {
+			continue
+		}
 		f, err := files.Open(name)
 		if err != nil {
 			continue
@@ -124,12 +127,9 @@ func (p *clipPart) read(i int) ([]float32, error) { return floats(p.sounds[i]), 
 
 // read adds the clips of an archive to what trains and what tests.
 func (s *clipSet) read(files fs.FS, a clipArchive, parts *[2]*clipPart) error {
-	table, err := fs.ReadFile(files, a.index)
+	table, err := readTable(files, a.index)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)
-	}
-	if len(table) > mostIndex {
-		return fmt.Errorf("%s: %s: expected at most %d bytes, got %d", s.name, a.index, mostIndex, len(table))
 	}
 	names, sounds, sum, err := readClips(files, a.tar, s.rate)
 	if err != nil {
@@ -182,6 +182,13 @@ func (s *clipSet) read(files fs.FS, a clipArchive, parts *[2]*clipPart) error {
 
 // readClips decodes all recordings of a tar file, as one channel of 16 bit at a rate, in the order of the archive.
 func readClips(files fs.FS, name string, rate int) (names []string, sounds [][]int16, sum FileSum, err error) {
+	info, err := fs.Stat(files, name)
+	if err != nil {
+		return nil, nil, sum, err
+	}
+	if err := isFile(name, info.Mode()); err != nil {
+		return nil, nil, sum, err
+	}
 	f, err := files.Open(name)
 	if err != nil {
 		return nil, nil, sum, err

@@ -23,13 +23,15 @@ type Status struct {
 	State State  `json:"state"`
 	// Path is the folder where it was found; empty for absent and embedded data.
 	Path string `json:"path,omitempty"`
-	// Format is "binary", "webp", "webp by index.csv" where that says which of the images are there, or, for the data
-	// inside the program, "embedded".
+	// Format is "binary", "webp", "webp by index.csv" where that says which of the images are there, "embedded" for the data
+	// inside the program, and of sound "flac in tar" or the official archive's "folders", with the version.
 	Format string `json:"format,omitempty"`
 	// Bytes is the size of the files that were found.
 	Bytes int64 `json:"bytes"`
-	// Missing lists the files that lack in a partial set.
+	// Missing lists the files that lack in a partial set, or says how many do.
 	Missing []string `json:"missing,omitempty"`
+	// Problem is why what was found does not open; empty where it does, which is looked for in folders of recordings only.
+	Problem string `json:"problem,omitempty"`
 	// URL is where Fetch gets it; empty where it cannot.
 	URL string `json:"url,omitempty"`
 	// Licence and Reference are what a user of the data has to know.
@@ -39,9 +41,9 @@ type Status struct {
 
 var knownSets = []*cifarSet{&cifar10Set, &cifar100Set}
 
-// List says of every data set that [Load] knows whether it is in dir, in the order of [Names].
-// With an empty dir only the embedded data is present.
-func List(dir string) []Status { return list(dir, knownSets) }
+// List says of every data set whether it is in dir, in the order of [Names] without [FolderName]. With an empty dir only the
+// embedded data is present.
+func List(dir string) []Status { return append(list(dir, knownSets), listSound(dir)...) }
 
 func list(dir string, sets []*cifarSet) []Status {
 	embedded := Status{Name: "embedded", State: Present, Format: "embedded",

@@ -96,11 +96,10 @@ func (s Sound) vary(r *rand.Rand, x []float32, rate int, noise [][]float32) []fl
 	if s.Noise == nil || len(noise) == 0 || r.Float64() >= s.Noise.Share {
 		return out
 	}
-	from := noise[r.IntN(len(noise))]
-	first := r.IntN(max(len(from)-len(out), 0) + 1)
+	background := piece(r, noise, len(out))
 	volume := float32(s.Noise.Volume * r.Float64())
-	for i := range min(len(out), len(from)-first) {
-		out[i] = max(-1, min(1, out[i]+volume*from[first+i]))
+	for i, v := range background {
+		out[i] = max(-1, min(1, out[i]+volume*v))
 	}
 	return out
 }

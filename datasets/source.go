@@ -195,7 +195,7 @@ const (
 
 // Names lists the data sets that [Open] knows.
 func Names() []string {
-	return []string{EmbeddedName, CIFAR10Name, CIFAR100Name, FolderName, SpeechName, EmbeddedSpeechName, ScenesName, EmbeddedScenesName}
+	return []string{EmbeddedName, CIFAR10Name, CIFAR100Name, FolderName, SpeechName, ScenesName, DomesticName, EmbeddedSpeechName, EmbeddedScenesName}
 }
 
 // Open finds a data set by name in a folder; those in the binary need none. Without a name it is the embedded one where there is
@@ -204,6 +204,9 @@ func Open(name, dir string) (*Set, error) {
 	known := true
 	if name == "" {
 		name, known = guess(dir)
+	}
+	if set, fold := withFold(name); fold > 0 {
+		return openFold(set, dir, fold)
 	}
 	switch name {
 	case EmbeddedName, CIFAR10Name, CIFAR100Name:
@@ -226,9 +229,7 @@ func Open(name, dir string) (*Set, error) {
 		}
 		return FolderSet(train, test), nil
 	case SpeechName:
-		return speechSet.open(dir)
-	case ScenesName:
-		return sceneSet.open(dir)
+		return openSpeech(dir)
 	case EmbeddedSpeechName:
 		return embeddedSpeech()
 	case EmbeddedScenesName:

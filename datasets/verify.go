@@ -37,12 +37,12 @@ const (
 // Verify checks the embedded data and everything in dir that it can: the files that a SHA256SUMS in
 // dir or one of its folders lists; for each known data set the published sums of its files in the
 // official layout (and a BIN_SHA256SUMS beside them) and the rules for its content: every record
-// whole, labels in range, classes equally frequent. A folder in which there is nothing to check
+// whole, labels in range, classes equally frequent; of sound every recording. A folder in which there is nothing to check
 // gives a failed result. An empty dir checks the embedded data only.
 func Verify(dir string) []VerifyResult { return verify(dir, knownSets) }
 
 func verify(dir string, sets []*cifarSet) []VerifyResult {
-	out := verifyEmbedded()
+	out := append(verifyEmbedded(), verifyEmbeddedSound()...)
 	if dir == "" {
 		return out
 	}
@@ -69,6 +69,7 @@ func verify(dir string, sets []*cifarSet) []VerifyResult {
 			out = append(out, s.verify(loc)...)
 		}
 	}
+	out = append(out, verifySound(dir)...)
 	if len(out) == before {
 		out = append(out, VerifyResult{Dataset: filepath.Base(dir), File: dir, Check: "content",
 			Problem: "nothing to check: no known data set and no " + sumsFile + " in it or its folders"})

@@ -50,6 +50,8 @@ func (c dataListCmd) Run(a *app) error {
 		switch {
 		case s.State == datasets.Absent && s.URL != "":
 			where = "gonas data fetch " + s.Name + " --data DIR"
+		case s.Problem != "":
+			where += " (" + s.Problem + ")"
 		case len(s.Missing) > 0:
 			where += fmt.Sprintf(" (lacks %v)", s.Missing)
 		case s.Format == "embedded":
