@@ -27,6 +27,8 @@ type Clips struct {
 
 	// silent is the number of the last clips that are silence: nothing is read for them, but a piece of the noise taken.
 	silent int
+	// version tells releases of a data set apart in its identity.
+	version string
 }
 
 // Validate reports the first field that cannot be.
@@ -106,6 +108,9 @@ func (s clipSource) ClassNames() []string { return s.clips.ClassNames }
 func (s clipSource) Shape() [3]int { return [3]int{} }
 
 func (s clipSource) identify(w io.Writer) {
+	if s.clips.version != "" {
+		fmt.Fprintln(w, s.clips.version)
+	}
 	for i, key := range s.clips.Keys {
 		fmt.Fprintf(w, "%s %d\n", key, s.clips.Labels[i])
 	}

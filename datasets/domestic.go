@@ -21,7 +21,6 @@ type domesticFolder struct {
 	tests []bool
 	// official is true where the archive's own lists say so.
 	official bool
-	lists    []FileSum
 }
 
 // domesticRow is a line of meta.txt.
@@ -71,7 +70,6 @@ func openDomestic(name, dir string, fold int) (*Set, error) {
 		return nil, fmt.Errorf("%s: %w", DomesticName, err)
 	}
 	train, test := f.clips(name+" train", false), f.clips(name+" test", true)
-	train.Files = f.lists
 	return &Set{Name: name, Train: train.Source(), Test: test.Source(), published: func() (bool, error) { return f.official && len(f.missing()) == 0, nil }}, nil
 }
 
@@ -79,7 +77,7 @@ func openDomestic(name, dir string, fold int) (*Set, error) {
 func readDomestic(dir string, fold int) (*domesticFolder, error) {
 	f := &domesticFolder{dir: dir}
 	file := filepath.Join(dir, metaFile)
-	data, err := f.list(metaFile)
+	data, err := readList(file)
 	if err != nil {
 		return nil, err
 	}
@@ -115,15 +113,6 @@ func readDomestic(dir string, fold int) (*domesticFolder, error) {
 		}
 	}
 	return f, nil
-}
-
-// list reads a list of the set and notes its sum.
-func (f *domesticFolder) list(name string) ([]byte, error) {
-	data, err := readList(filepath.Join(f.dir, filepath.FromSlash(name)))
-	if err == nil {
-		f.lists = append(f.lists, sumOf(name, data))
-	}
-	return data, err
 }
 
 // parseDomestic reads meta.txt.
@@ -230,12 +219,13 @@ func (f *domesticFolder) split(fold int, at map[string]int) error {
 
 // members says which rows a list has. What it says besides the file has to be what meta.txt says.
 func (f *domesticFolder) members(list string, at map[string]int) ([]bool, error) {
-	data, err := f.list(list)
+	file := filepath.Join(f.dir, filepath.FromSlash(list))
+	data, err := readList(file)
 	if err != nil {
 		return nil, err
 	}
 	in := make([]bool, len(f.rows))
-	return in, eachLine(filepath.Join(f.dir, filepath.FromSlash(list)), data, func(l tabLine) error {
+	return in, eachLine(file, data, func(l tabLine) error {
 		i, ok := at[l.fields[0]]
 		switch {
 		case !ok:

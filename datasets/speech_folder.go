@@ -18,7 +18,6 @@ type speechFolder struct {
 	// parts are the recordings of each part, sorted.
 	parts map[string][]string
 	noise []string
-	lists []FileSum
 }
 
 const noiseFolder = "_background_noise_"
@@ -135,7 +134,6 @@ func (f *speechFolder) compare(list, part string, known map[string]string) error
 	if err != nil {
 		return err
 	}
-	f.lists = append(f.lists, sumOf(list, data))
 	listed := map[string]bool{}
 	err = eachLine(file, data, func(l tabLine) error {
 		name := l.fields[0]
@@ -191,7 +189,7 @@ func (f *speechFolder) set() (*Set, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", SpeechName, err)
 	}
-	train.Files = append(sums, f.lists...)
+	train.Files = sums
 	return &Set{Name: SpeechName, Train: train.Source(), Test: test.Source(), published: func() (bool, error) { return len(f.missing()) == 0, nil }}, nil
 }
 
@@ -217,7 +215,7 @@ func (f *speechFolder) readNoise() (noise [][]float32, sums []FileSum, err error
 // clips are those of a part, in 12 classes as TensorFlow's example makes them: all recordings of the ten words, a tenth as
 // many of all other words, drawn once and for all, and a tenth as many of silence.
 func (f *speechFolder) clips(part string, noise [][]float32) (*Clips, error) {
-	c := &Clips{Name: SpeechName + " " + f.version + " " + part, Rate: SpeechRate, Samples: SpeechRate, ClassNames: SpeechClasses, Noise: noise}
+	c := &Clips{Name: SpeechName + " " + f.version + " " + part, Rate: SpeechRate, Samples: SpeechRate, ClassNames: SpeechClasses, Noise: noise, version: f.version}
 	var others []string
 	for _, name := range f.parts[part] {
 		word, _, _ := strings.Cut(name, "/")
