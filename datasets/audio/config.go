@@ -93,6 +93,8 @@ type Config struct {
 const (
 	maxFFT  = 1 << 16
 	maxMels = 1 << 10
+
+	leastFloor = 1e-100
 )
 
 // Validate says which field is wrong, and what was expected of it.
@@ -148,8 +150,8 @@ func (c Config) Validate() error {
 			return fmt.Errorf("audio config: %s is %q, expected one of %q", f.name, f.value, f.choices)
 		}
 	}
-	if c.Log != LogNone && c.Floor == 0 {
-		return fmt.Errorf("audio config: floor is 0, expected more: the logarithm of silence is not finite")
+	if c.Log != LogNone && c.Floor < leastFloor {
+		return fmt.Errorf("audio config: floor is %v, expected at least %g: the logarithm of silence is not finite", c.Floor, leastFloor)
 	}
 	if c.Log != LogDB && c.Log != LogDBMagnitude && (c.TopDB != 0 || c.RelativeToMax) {
 		return fmt.Errorf("audio config: top_db and relative_to_max go with log %q or %q, it is %q", LogDB, LogDBMagnitude, c.Log)

@@ -28,7 +28,7 @@ func TestValidateNamesTheField(t *testing.T) {
 		{"high is 9000, expected 0 to 8000", func(c *audio.Config) { c.High = 9000 }},
 		{"low is 4000, expected less than high, 4000", func(c *audio.Config) { c.Low = 4000 }},
 		{"coefficients is 41, expected 0 to 40", func(c *audio.Config) { c.Coefficients = 41 }},
-		{"floor is 0, expected more", func(c *audio.Config) { c.Floor = 0 }},
+		{"floor is 0, expected at least 1e-100", func(c *audio.Config) { c.Floor = 0 }},
 		{`pad_mode is "", expected one of ["constant"`, func(c *audio.Config) { c.Center = true }},
 		{`window_shape is "blackman"`, func(c *audio.Config) { c.WindowShape = "blackman" }},
 		{`mel_scale is "bark"`, func(c *audio.Config) { c.MelScale = "bark" }},

@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"golang.org/x/sync/errgroup"
-	"gonum.org/v1/gonum/dsp/fourier"
 )
 
 // Extractor computes features. It may be used by several goroutines at once.
@@ -16,17 +15,14 @@ type Extractor struct {
 	window  []float64
 	filters []filter
 	cosines [][]float64
+	steps   steps
 	pool    sync.Pool // of *workspace
 }
 
 // workspace is what one goroutine computes in.
 type workspace struct {
-	fft      *fourier.FFT
-	frame    []float64
-	spectrum []complex128
-	power    []float64
-	padded   []float32
-	mels     []float64 // [frames, mels]
+	padded []float32
+	mels   []float64 // [frames, mels]
 }
 
 // New returns an Extractor for a valid Config.
@@ -35,14 +31,8 @@ func New(c Config) (*Extractor, error) {
 		return nil, err
 	}
 	e := &Extractor{config: c, window: c.window(), filters: c.melFilters(), cosines: c.dct()}
-	e.pool.New = func() any {
-		return &workspace{
-			fft:      fourier.NewFFT(c.FFT),
-			frame:    make([]float64, c.FFT),
-			spectrum: make([]complex128, c.FFT/2+1),
-			power:    make([]float64, c.FFT/2+1),
-		}
-	}
+	e.steps = newSteps(c, e.window, e.filters, e.cosines)
+	e.pool.New = func() any { return new(workspace) }
 	return e, nil
 }
 
@@ -69,45 +59,18 @@ func (e *Extractor) Features(samples []float32) ([]float32, error) {
 		w.mels = make([]float64, frames*c.Mels)
 	}
 	w.mels = w.mels[:frames*c.Mels]
-	offset := c.offset()
-	for f := range frames {
-		// Where the window lies in the transform turns phases only, so that it always comes first.
-		for i, x := range sound[f*c.Hop+offset:][:c.Window] {
-			w.frame[i] = float64(x) * e.window[i]
-		}
-		w.fft.Coefficients(w.spectrum, w.frame)
-		for i, z := range w.spectrum {
-			w.power[i] = real(z)*real(z) + imag(z)*imag(z)
-			if c.Power == 1 {
-				w.power[i] = math.Sqrt(w.power[i])
-			}
-		}
-		row := w.mels[f*c.Mels:][:c.Mels]
-		for m, filter := range e.filters {
-			sum := 0.0
-			for i, weight := range filter.weights {
-				sum += weight * w.power[filter.first+i]
-			}
-			row[m] = sum
-		}
+	// Where the window lies in the transform turns phases only, so that it always comes first.
+	e.steps.sums(sound[c.offset():], frames, w.mels)
+	if c.Log != LogNone {
+		c.limit(w.mels, e.steps.logarithms(w.mels))
 	}
-	c.logarithm(w.mels)
 	out := make([]float32, frames*width)
-	if e.cosines == nil {
-		for i, v := range w.mels {
-			out[i] = float32(v)
-		}
+	if e.cosines != nil {
+		e.steps.product(w.mels, frames, out)
 		return out, nil
 	}
-	for f := range frames {
-		row := w.mels[f*c.Mels:][:c.Mels]
-		for k, cosine := range e.cosines {
-			sum := 0.0
-			for m, v := range row {
-				sum += v * cosine[m]
-			}
-			out[f*width+k] = float32(sum)
-		}
+	for i, v := range w.mels {
+		out[i] = float32(v)
 	}
 	return out, nil
 }
@@ -177,22 +140,8 @@ func (c Config) offset() int {
 	return 0
 }
 
-// logarithm takes the logarithm of a clip's values in place.
-func (c Config) logarithm(values []float64) {
-	if c.Log == LogNone {
-		return
-	}
-	scale := c.logScale()
-	largest := math.Inf(-1)
-	for i, v := range values {
-		if c.FloorBy == FloorAdd {
-			v += c.Floor
-		} else {
-			v = math.Max(v, c.Floor)
-		}
-		values[i] = scale * math.Log(v)
-		largest = math.Max(largest, values[i])
-	}
+// limit sets a clip's logarithms relative to the largest, and lifts those too far below it.
+func (c Config) limit(values []float64, largest float64) {
 	if c.RelativeToMax {
 		for i := range values {
 			values[i] -= largest
@@ -201,7 +150,7 @@ func (c Config) logarithm(values []float64) {
 	}
 	if c.TopDB > 0 {
 		for i, v := range values {
-			values[i] = math.Max(v, largest-c.TopDB)
+			values[i] = max(v, largest-c.TopDB)
 		}
 	}
 }

@@ -1,0 +1,2 @@
+#define GN_NAME gn_audio_baseline
+#include "vectors_set.h"
