@@ -145,10 +145,12 @@ type Identity struct {
 	Train int `json:"train"`
 	Test  int `json:"test"`
 	// SHA256 is of the list of the files' sums; for a part of their images, and for images of no file, of the images and
-	// labels besides; for a folder, of the list of its files and classes.
+	// labels besides; for a folder, of the list of its files and classes, not of what is in them, and of Speech Commands the
+	// version and the noise besides.
 	SHA256 string `json:"sha256"`
 	// Published is true for the whole of what the papers used: CIFAR-10 by the sums of its official files, CIFAR-100 and
-	// ImageNet by the numbers of their images and classes.
+	// ImageNet by the numbers of their images and classes, Speech Commands (v0.01 or v0.02) by those of its parts' recordings,
+	// DCASE2018's task 5 by those of its classes' and where the official lists of the fold are there.
 	Published bool `json:"published"`
 }
 

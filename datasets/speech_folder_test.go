@@ -336,3 +336,13 @@ func TestSpeechFolderDamage(t *testing.T) {
 	assert.Contains(t, state().Problem, "got none for yes")
 	assert.ErrorContains(t, failed(Verify(dir)), "got none for yes")
 }
+
+// The testing parts have as many clips as the official test sets of 12 classes: 3,081 of v0.01 and 4,890 of v0.02.
+func TestSpeechTestNumbers(t *testing.T) {
+	for version, want := range map[string]int{"v0.01": 3081, "v0.02": 4890} {
+		f := speechFolder{version: version, parts: map[string][]string{PartTesting: xzLines(t, SpeechName, "testing_list_"+version+".txt.xz")}}
+		c, err := f.clips(PartTesting, nil)
+		require.NoError(t, err)
+		assert.Len(t, c.Keys, want, version)
+	}
+}
