@@ -290,14 +290,20 @@ func TestDomesticDamage(t *testing.T) {
 
 // Each fold of ESC-10 can test; a plain name is fold 5.
 func TestScenesFolds(t *testing.T) {
-	dir := filepath.Join(dataFolder(t), ScenesName)
-	for fold := 1; fold <= 5; fold++ {
-		set, err := Open(fmt.Sprintf("%s-fold%d", ScenesName, fold), dir)
+	dir := t.TempDir()
+	require.NoError(t, os.CopyFS(dir, embeddedSound))
+	for name, want := range map[string]string{"esc10-fold2": "2-", "esc10-fold5": "5-", ScenesName: "5-"} {
+		set, err := Open(name, filepath.Join(dir, "embedded"))
 		require.NoError(t, err)
-		assert.Equal(t, map[bool]string{false: fmt.Sprintf("%s-fold%d", ScenesName, fold), true: ScenesName}[fold == 5], set.Name)
-		assert.Equal(t, []int{120, 30}, []int{set.Train.Len(), set.Test.Len()})
+		assert.Equal(t, map[bool]string{false: name, true: ScenesName}[want == "5-"], set.Name)
+		assert.Equal(t, KindScenes, KindOf(name))
+		assert.Equal(t, []int{40, 10}, []int{set.Train.Len(), set.Test.Len()})
 		for _, key := range clipsOf(set.Test).Keys {
-			assert.True(t, strings.HasPrefix(key, fmt.Sprint(fold)+"-"), key)
+			assert.True(t, strings.HasPrefix(key, want), key)
 		}
+	}
+	for _, fold := range []string{"0", "6", "x", ""} {
+		_, err := sceneRow("a.flac", "rain", fold, 5)
+		assert.ErrorContains(t, err, fmt.Sprintf("a.flac: fold: expected 1 to 5, got %q", fold))
 	}
 }
