@@ -1,13 +1,14 @@
 // Command run compares one bilevel search step of the DARTS supernet, a strict-fair step of FairNAS, a search step of ROME, and
-// the evaluation of four networks of the zoo, with the same networks in PyTorch, and NSGA-II with pymoo's, on this machine and in one run,
-// and writes the results to benchmarks/results:
+// the evaluation of four networks of the zoo, with the same networks in PyTorch, NSGA-II with pymoo's, and the
+// audio front end with torchaudio's, on this machine and in one run, and writes the results to benchmarks/results:
 //
 //	go run ./benchmarks/run            (or: make bench)
 //	go run ./benchmarks/run -suite inference
 //
 // It starts processes of all contenders in turn, so that a slow spell of the machine hits them alike. Each
 // granularity of ours starts once with an empty compile cache (cold) and then again with what that left (cached).
-// PyTorch and pymoo live in environments of their own, .venv-torch and .venv-pymoo, which are made when they are missing.
+// PyTorch, pymoo and torchaudio live in environments of their own, .venv-torch, .venv-pymoo and .venv-torchaudio, which are
+// made when they are missing.
 package main
 
 import (
@@ -40,23 +41,25 @@ type options struct {
 	Self     string
 	TorchDir string
 	PymooDir string
-	Out      string
-	Golden   string
-	OursOnly bool
-	Strict   bool
-	Suites   []string
+	// TorchaudioDir is the environment of the suite audio.
+	TorchaudioDir string
+	Out           string
+	Golden        string
+	OursOnly      bool
+	Strict        bool
+	Suites        []string
 	// Seeds of the NSGA-II suite are 1 to Seeds.
 	Seeds int
 }
 
 // suiteNames are the comparisons, in the order of the report's folder.
-var suiteNames = []string{"darts-step", "fairnas", "inference", "nsga2", "rome"}
+var suiteNames = []string{"audio", "darts-step", "fairnas", "inference", "nsga2", "rome"}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	processes := map[string]func(context.Context, []string, io.Writer) error{
-		fairnasStepName: fairnasProcess, romeStepName: romeProcess, dartsStepName: dartsProcess, doctorName: doctorProcess, zooName: zooProcess, gpuCheckName: gpuCheck,
+		fairnasStepName: fairnasProcess, romeStepName: romeProcess, dartsStepName: dartsProcess, doctorName: doctorProcess, audioFeaturesName: audioProcess, zooName: zooProcess, gpuCheckName: gpuCheck,
 	}
 	if len(os.Args) > 1 {
 		if process, ok := processes[os.Args[1]]; ok {
@@ -99,6 +102,7 @@ func parseOptions(args []string, usage io.Writer) (options, error) {
 	f.StringVar(&o.Binary, "gonas", "", "our binary (default bin/gonas in the checkout)")
 	f.StringVar(&o.TorchDir, "torch", "", "PyTorch's environment (default .venv-torch in the checkout)")
 	f.StringVar(&o.PymooDir, "pymoo", "", "pymoo's environment (default .venv-pymoo in the checkout)")
+	f.StringVar(&o.TorchaudioDir, "torchaudio", "", "torchaudio's environment (default .venv-torchaudio in the checkout)")
 	f.StringVar(&o.Out, "out", "", "folder for the results (default benchmarks/results in the checkout)")
 	f.StringVar(&o.Golden, "golden", os.Getenv("GONAS_GOLDEN"), "reference numbers that PyTorch's network is first compared with")
 	f.BoolVar(&o.OursOnly, "ours", false, "measure ours alone")
@@ -185,7 +189,7 @@ func (o *options) complete() error {
 	for _, p := range []struct {
 		path     *string
 		fallback string
-	}{{&o.Binary, "bin/gonas"}, {&o.TorchDir, ".venv-torch"}, {&o.PymooDir, ".venv-pymoo"}, {&o.Out, "benchmarks/results"}} {
+	}{{&o.Binary, "bin/gonas"}, {&o.TorchDir, ".venv-torch"}, {&o.PymooDir, ".venv-pymoo"}, {&o.TorchaudioDir, ".venv-torchaudio"}, {&o.Out, "benchmarks/results"}} {
 		if *p.path == "" {
 			*p.path = filepath.Join(root, filepath.FromSlash(p.fallback))
 		}
@@ -193,7 +197,8 @@ func (o *options) complete() error {
 			return err
 		}
 	}
-	if len(o.Granularities) > 0 {
+	// The suite audio is this program's own.
+	if len(o.Granularities) > 0 && !slices.Equal(o.Suites, []string{"audio"}) {
 		if _, err := os.Stat(o.Binary); err != nil {
 			return fmt.Errorf("%w: build it first (make build)", err)
 		}
@@ -216,7 +221,12 @@ func bench(ctx context.Context, o options, out, log io.Writer) error {
 			return err
 		}
 	}
-	if !slices.ContainsFunc(o.Suites, func(s string) bool { return s != "nsga2" }) {
+	if slices.Contains(o.Suites, "audio") {
+		if err := audioSuite(ctx, o, out, log); err != nil {
+			return err
+		}
+	}
+	if !slices.ContainsFunc(o.Suites, func(s string) bool { return s != "nsga2" && s != "audio" }) {
 		return nil
 	}
 

@@ -31,6 +31,11 @@ func pymooEnvironment(dir, requirements string) environment {
 		Size: "400 MB on disk", Needs: "Python 3.11 or newer with the venv module and access to a package index"}
 }
 
+func torchaudioEnvironment(dir, requirements string) environment {
+	return environment{Library: "torchaudio", Dir: dir, Requirements: requirements, Imports: "torch, torchaudio, numpy, soundfile",
+		Size: "a download of about 2.5 GB, 5 GB on disk", Needs: "Python 3.11 or newer with the venv module, access to a package index and 5 GB of disk"}
+}
+
 // python returns the environment's Python. The commands that make it are written to log, so that a person can repeat them.
 func (e environment) python(ctx context.Context, log io.Writer) (string, error) {
 	python := filepath.Join(e.Dir, "bin", "python")

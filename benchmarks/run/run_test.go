@@ -32,6 +32,9 @@ func standIn(log string, args []string) int {
 	if slices.Contains(args, "nsga2") || filepath.Base(args[0]) == "nsga2.py" {
 		return standInSearch(log, args)
 	}
+	if args[0] == audioFeaturesName || filepath.Base(args[0]) == "mfcc.py" {
+		return standInAudio(log, args)
+	}
 	if args[0] == fairnasStepName || filepath.Base(args[0]) == "fairnas_step.py" {
 		return standInFairNAS(log, args)
 	}

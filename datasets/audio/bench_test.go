@@ -23,11 +23,16 @@ func BenchmarkFeatures(b *testing.B) {
 	}
 }
 
-// BenchmarkGraph is the same for a batch of 50 clips on XLA.
+// BenchmarkGraph is a batch of 50 clips on XLA.
 func BenchmarkGraph(b *testing.B) {
+	b.Run("TensorFlow", func(b *testing.B) { benchmarkGraph(b, audio.TensorFlow()) })
+	b.Run("torchaudio", func(b *testing.B) { benchmarkGraph(b, audio.Torchaudio()) })
+}
+
+func benchmarkGraph(b *testing.B, c audio.Config) {
 	xla, err := backend.Open()
 	require.NoError(b, err)
-	e, err := audio.New(audio.TensorFlow())
+	e, err := audio.New(c)
 	require.NoError(b, err)
 	clips := make([][]float32, 50)
 	for i := range clips {
