@@ -3,6 +3,7 @@ package audio_test
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"math"
 	"os"
@@ -313,6 +314,9 @@ func FuzzDecode(f *testing.F) {
 	for _, b := range broken(f) {
 		f.Add(b.data)
 	}
+	for _, name := range []string{"s24.wav", "double.wav", "extensible.wav", "s8.flac", "s16.flac", "s24.flac"} {
+		f.Add(readTestFile(f, filepath.Join("formats", name)))
+	}
 	// A bound of a second at 16 kHz keeps the fuzzer fast; what memory a file can ask for is part of the test.
 	decoder := audio.Decoder{MaxSeconds: 2, MaxValues: 1 << 17}
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -341,4 +345,15 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestDecodeAsLibsndfile(t *testing.T) {
+	var read map[string]audio.Clip
+	require.NoError(t, json.Unmarshal(readTestFile(t, filepath.Join("formats", "formats.json")), &read))
+	require.Len(t, read, 10)
+	for name, want := range read {
+		clip, err := audio.ReadFile(filepath.Join("testdata", "formats", name))
+		require.NoError(t, err)
+		assert.Equal(t, want, clip, name)
+	}
 }
