@@ -144,7 +144,7 @@ func onXLA(e *audio.Extractor, clips [][]float32) (func() error, error) {
 	return func() error {
 		for batch := range slices.Chunk(clips, audioGraphBatch) {
 			input := tensors.FromFlatDataAndDimensions(slices.Concat(batch...), len(batch), len(batch[0]))
-			output, err := exec.Exec1(input)
+			output, err := exec.Call1(input)
 			if err != nil {
 				return err
 			}

@@ -42,7 +42,7 @@ func benchmarkGraph(b *testing.B, c audio.Config) {
 	require.NoError(b, err)
 	input := tensors.FromValue(clips)
 	for b.Loop() {
-		out, err := exec.Exec1(input)
+		out, err := exec.Call1(input)
 		require.NoError(b, err)
 		require.NoError(b, out.FinalizeAll())
 	}

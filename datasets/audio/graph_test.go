@@ -20,7 +20,7 @@ func onBackend(t testing.TB, b *backend.Backend, e *audio.Extractor, clips [][]f
 	t.Helper()
 	exec, err := graph.NewExec(b.Backend, e.Graph)
 	require.NoError(t, err)
-	out, err := exec.Exec1(clips)
+	out, err := exec.Call1(clips)
 	require.NoError(t, err)
 	return out
 }
@@ -100,6 +100,6 @@ func TestGraphRefusesShortClips(t *testing.T) {
 	require.NoError(t, err)
 	exec, err := graph.NewExec(b.Backend, e.Graph)
 	require.NoError(t, err)
-	_, err = exec.Exec1([][]float32{make([]float32, 479)})
+	_, err = exec.Call1([][]float32{make([]float32, 479)})
 	require.ErrorContains(t, err, "a clip of 479 samples, expected at least 480")
 }
