@@ -137,6 +137,8 @@ type Result struct {
 	Front   *Front   `json:"front,omitempty"`
 	// Landscape is what was measured around the parameters that the search ended with.
 	Landscape *Landscape `json:"landscape,omitempty"`
+	// ROC is how a network that was trained on words detects those of the test.
+	ROC *ROC `json:"roc,omitempty"`
 }
 
 // Kinds of tables.
@@ -304,6 +306,11 @@ func (r Result) Validate() error {
 			if len(m.Values) != len(f.Objectives) {
 				return fmt.Errorf("front: members[%d]: expected a value for each of %d objectives, got %d", i, len(f.Objectives), len(m.Values))
 			}
+		}
+	}
+	if r.ROC != nil {
+		if err := r.ROC.Validate(); err != nil {
+			return err
 		}
 	}
 	if r.Landscape != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/gonas/gonas/nas/run"
 	"github.com/gonas/gonas/nas/space"
 	"github.com/gonas/gonas/nas/train"
+	"github.com/gonas/gonas/nas/zoo"
 )
 
 // A training on sound counts the samples of the test by class: the table has all of them, and accuracy and macro F1 are
@@ -70,4 +71,36 @@ func sum(x []float64) (s float64) {
 		s += v
 	}
 	return s
+}
+
+// Of words a training also measures how each is detected: a curve that falls, whose area is its number.
+func TestDetectionOfWords(t *testing.T) {
+	b, err := backend.Open()
+	require.NoError(t, err)
+	data, err := datasets.OpenKind(datasets.KindSpeech, "")
+	require.NoError(t, err)
+	n, err := zoo.Get("tcresnet8")
+	require.NoError(t, err)
+	c, network, err := train.At(profile.Smoke, n.Network)
+	require.NoError(t, err)
+	dir := t.TempDir()
+	once := func() *run.Result {
+		id, err := data.Identity()
+		require.NoError(t, err)
+		spec, _, err := train.Spec("tcresnet8", network, c, id)
+		require.NoError(t, err)
+		r, err := train.Train(t.Context(), train.Env{Engine: engine.New(b.Backend), Data: data, Spec: spec, Options: run.Options{Dir: dir}}, network, c)
+		require.NoError(t, err)
+		require.NoError(t, r.Validate())
+		return r
+	}
+	r := once()
+	require.NotNil(t, r.ROC)
+	assert.Equal(t, 10, r.ROC.Words, "silence and unknown words are none")
+	assert.Equal(t, []float64{0, 1}, []float64{r.ROC.FalseAlarms[0], r.ROC.FalseAlarms[len(r.ROC.FalseAlarms)-1]})
+	assert.Equal(t, r.ROC.Area(), r.Numbers.Of(train.TestFalseRejects))
+	table, ok := r.Table(train.ConfusionTable)
+	require.True(t, ok)
+	assert.Equal(t, datasets.SpeechClasses, table.Rows)
+	assert.Equal(t, r, once(), "the test is done once")
 }

@@ -29,8 +29,10 @@ const TestFile = "test.json"
 const (
 	TestAccuracy = "test_accuracy"
 	TestMacroF1  = "test_macro_f1"
-	Params       = "parameters"
-	MACs         = "multiply_adds"
+	// TestFalseRejects is the area under the curve of false rejects over false alarms: 0 is perfect, one half is chance.
+	TestFalseRejects = "test_false_reject_area"
+	Params           = "parameters"
+	MACs             = "multiply_adds"
 )
 
 // Env is where a training runs and on what.
