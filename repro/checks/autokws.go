@@ -2,10 +2,13 @@ package checks
 
 import (
 	"fmt"
+	"math/big"
 	"strconv"
 
 	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/datasets/audio"
+	"github.com/gonas/gonas/nas/autokws"
+	"github.com/gonas/gonas/nas/space"
 	"github.com/gonas/gonas/nas/zoo"
 	"github.com/gonas/gonas/repro/verdict"
 )
@@ -13,8 +16,35 @@ import (
 var autoKWS = map[string]check{
 	"autokws_frames":   list(autoKWSFrames),
 	"autokws_ratio":    value("ratio of the printed parameters", autoKWSRatio),
+	"autokws_size":     list(autoKWSSize(space.ReadingChoice, "531441")),
+	"autokws_size_16":  list(autoKWSSize(space.ReadingProduct, "16777216")),
 	"autokws_split":    sure(autoKWSSplit),
 	"autokws_tcresnet": list(autoKWSTCResNet),
+}
+
+// autoKWSSize counts the networks of the space that the published protocol searches, in a reading of it.
+func autoKWSSize(reading, want string) func() ([]verdict.Check, error) {
+	return func() ([]verdict.Check, error) {
+		c := autokws.DefaultConfig()
+		in, err := c.Input()
+		if err != nil {
+			return nil, err
+		}
+		p, err := space.TCResNet(c.Size, in[0])
+		if err != nil {
+			return nil, err
+		}
+		sizes := []*big.Int{space.TCResNetSize(reading, len(p.Layers))}
+		if reading == space.ReadingChoice {
+			sizes = append(sizes, p.Size())
+		}
+		var out []verdict.Check
+		for i, size := range sizes {
+			got, _ := new(big.Float).SetInt(size).Float64()
+			out = append(out, verdict.Check{Name: [...]string{"networks of " + strconv.Itoa(len(p.Layers)) + " layers, " + reading, "paths of the space itself"}[i], Got: got, Want: want})
+		}
+		return out, nil
+	}
 }
 
 func autoKWSRatio() (float64, error) {

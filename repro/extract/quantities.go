@@ -9,6 +9,7 @@ import (
 	"gonum.org/v1/gonum/stat"
 
 	"github.com/gonas/gonas/datasets"
+	"github.com/gonas/gonas/nas/arch"
 	"github.com/gonas/gonas/nas/nn"
 	"github.com/gonas/gonas/nas/rank"
 	"github.com/gonas/gonas/nas/run"
@@ -57,6 +58,7 @@ var quantities = map[string]quantity{
 	"landscape_drop_percent":           {command: run.Search, of: ofLandscape(accuracyDropPercent)},
 	"landscape_roughness":              {command: run.Search, of: ofLandscape(lossRoughness)},
 	"test_accuracy_percent":            {command: run.Train, of: testAccuracyPercent},
+	"false_reject_area_percent":        {command: run.Train, of: falseRejectAreaPercent},
 }
 
 // Quantities lists the names of quantities that a claim may measure.
@@ -121,8 +123,25 @@ func bimodalShare(w []float64) float64 {
 	return float64(low+high) / float64(len(w))
 }
 
-// skips counts the skip connections of both derived cells, or of the one of NAS-Bench-201.
+// chainOf are the layers of the chain that was searched for; nil where none was.
+func chainOf(r run.Result) []arch.Block {
+	if r.Spec.Space != space.TCResNetName || r.Network == nil || r.Network.Chain == nil {
+		return nil
+	}
+	return r.Network.Chain.Blocks
+}
+
+// skips counts the skip connections of both derived cells, of the one of NAS-Bench-201, or of TC-ResNet's chain.
 func skips(r run.Result) (float64, string) {
+	if blocks := chainOf(r); blocks != nil {
+		n := 0
+		for _, b := range blocks {
+			if space.IsSkip(b) {
+				n++
+			}
+		}
+		return float64(n), ""
+	}
 	if n := r.Network; n != nil && n.Grid != nil {
 		return float64(n.Grid.Count(nn.SkipConnect)), ""
 	}
@@ -156,8 +175,12 @@ func late(column string) func(run.Result) (float64, string) {
 	}
 }
 
-// edgesKept is the number of edges with an operation other than none in the cells that skips counts in.
+// edgesKept is the number of edges with an operation other than none in the cells that skips counts in; of a chain its
+// layers.
 func edgesKept(r run.Result) int {
+	if blocks := chainOf(r); blocks != nil {
+		return len(blocks)
+	}
 	if n := r.Network; n != nil && n.Grid != nil {
 		return len(n.Grid.Cell) - n.Grid.Count(nn.None)
 	}
@@ -177,11 +200,12 @@ func skipShare(r run.Result) (float64, string) {
 	return n / float64(kept), ""
 }
 
-// skipTables name the tables of the cells of stride 1: DARTS's normal cell, NAS-Bench-201's only one.
-var skipTables = []string{"normal", space.GridTable}
+// skipTables name the tables of the cells of stride 1: DARTS's normal cell, NAS-Bench-201's only one; and that of a chain,
+// whose layers all have a skip.
+var skipTables = []string{"normal", space.GridTable, space.ChainTable}
 
 // skipWeight is the mean of the weights that skip connections ended with, over those edges of the normal cell that have
-// one to choose.
+// one to choose, or over the layers of a chain.
 func skipWeight(r run.Result) (float64, string) {
 	var t run.Table
 	for _, name := range skipTables {
@@ -291,6 +315,18 @@ func trueAccuracy(data string) func(run.Result) (float64, string) {
 		}
 		return x[0], ""
 	}
+}
+
+// falseRejectAreaPercent is the area under the curve of false rejects over false alarms of the words of the test, of the
+// network that the run is about.
+func falseRejectAreaPercent(r run.Result) (float64, string) {
+	if r.Spec.Instead != "" {
+		return 0, "trained instead: " + r.Spec.Instead
+	}
+	if r.ROC == nil {
+		return 0, "it was not tested on words"
+	}
+	return 100 * r.ROC.Area(), ""
 }
 
 // testAccuracyPercent is that of the network that the run is about: one that was trained in its place has none.
