@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/gonas/gonas/nas/ascnas"
 	"github.com/gonas/gonas/nas/autokws"
 	"github.com/gonas/gonas/nas/darts"
 	"github.com/gonas/gonas/nas/dartsminus"
@@ -29,6 +30,7 @@ func Methods() []method.Method {
 		moga.Method(),
 		scarlet.Method(),
 		fairdarts.Method(),
+		ascnas.Method(),
 		mixpath.Method(),
 		noisydarts.Method(),
 		dartsminus.Method(),
