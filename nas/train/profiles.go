@@ -38,7 +38,7 @@ const reduced = `"weights": {"learning_rate": 0.05}, "auxiliary_weight": 0, "dro
 // note says in a sentence how the profile of a recipe departs from the published one.
 func (c Config) note() string {
 	if c.Sound != nil {
-		return soundProfiles[c.Profile].Note
+		return soundProfiles[c.kind()][c.Profile].Note
 	}
 	return profiles[c.Profile].Note
 }
@@ -46,7 +46,7 @@ func (c Config) note() string {
 // Seconds is about how long a training on samples of a kind takes on two cores; 0 where it was not measured.
 func Seconds(name string, kind datasets.Kind) float64 {
 	if kind != datasets.KindImages {
-		return soundProfiles[name].Seconds
+		return soundProfiles[kind][name].Seconds
 	}
 	return profiles[name].Seconds
 }
@@ -74,7 +74,7 @@ func At(name string, a arch.Network) (Config, arch.Network, error) {
 	switch {
 	case name == profile.Paper:
 	case c.Sound != nil:
-		if err := method.Decode("profile "+name, []byte(soundProfiles[name].Set), &c); err != nil {
+		if err := method.Decode("profile "+name, []byte(soundProfiles[Kind(a)][name].Set), &c); err != nil {
 			return c, a, err
 		}
 	case a.Input[0] <= 32 || a.Cells != nil && a.Cells.Stem == arch.StemCIFAR:
