@@ -76,10 +76,10 @@ func Method() method.Method {
 		Name: Name, Title: "ASC-NAS", Paper: method.Paper{ArXiv: "1912.12825", Title: "Neural Architecture Search on Acoustic Scene Classification"},
 		Spaces: []string{space.SmallScenesName, space.ScenesName}, Data: datasets.DomesticName,
 		New:      method.From(DefaultConfig),
-		Profiles: profiles,
+		Profiles: profiles(),
 		Variants: []method.Variant{
 			{Label: "baseline", Title: "the hand-made baseline of one-way kernels", Set: `{"baseline": true, "evolution": null}`,
-				Seconds: map[string]float64{profile.Quick: 1}},
+				Seconds: map[string]float64{profile.Quick: 1}, Notes: baselineNotes()},
 			{Label: "uniform", Title: "ASC-NAS, uniform sampling", Set: `{"sampling": "uniform"}`},
 			{Label: "front", Title: "ASC-NAS beside a random search", Set: `{"evolution": {"random": true}}`},
 		},
