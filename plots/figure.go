@@ -292,12 +292,26 @@ func opLooks(ops []string) []look {
 		if strings.HasSuffix(op, "5x5") {
 			l.dash, l.striped = []float64{3.2, 1.8}, true
 		}
+		if kernel, gate, ok := blockOf(op); ok {
+			l = look{color: kernelColor(kernel), width: lineWidth}
+			if gate {
+				l.dash, l.striped = []float64{3.2, 1.8}, true
+			}
+		}
 		for n := 0; taken(l) && n < len(dashes)*len(colors); n++ {
 			l.color, l.dash, l.striped = colors[n%len(colors)], dashes[n/len(colors)], n/len(colors)%2 == 1
 		}
 		looks = append(looks, l)
 	}
 	return looks
+}
+
+// blockOf reads the name of a block of a chain, such as k9 gate: kernel, and whether it has a gate.
+func blockOf(op string) (kernel int, gate, ok bool) {
+	rest, gate := strings.CutSuffix(op, " gate")
+	digits, ok := strings.CutPrefix(rest, "k")
+	kernel, err := strconv.Atoi(digits)
+	return kernel, gate, ok && err == nil
 }
 
 // fillOf is the colour of an area.

@@ -191,6 +191,11 @@ func sampleFigures(t *testing.T) map[string]Figure {
 		"latency-shares": func() (Figure, error) { return LatencyShares(sampleParts(3, 15), "Latency by kind of block") },
 		"similarities":   func() (Figure, error) { return Similarities(sampleSimilarities(3, 4, 13), "Similarity of choices") },
 		"landscapes":     func() (Figure, error) { return Landscapes(sampleLandscapes(3, 11), "Landscapes") },
+		"detections":     func() (Figure, error) { return Detections(sampleDetections(3, 3), "Detection of words") },
+		"confusion":      func() (Figure, error) { return Confusion(sampleConfusion(), "Confusion of TC-ResNet8") },
+		"softmax-chain":  func() (Figure, error) { return Softmax(sampleChain(), "Softmax of a chain") },
+		"alphas-chain":   func() (Figure, error) { return Alphas(finalChain(), "Final weights of a chain") },
+		"dominant-chain": func() (Figure, error) { return Dominant(sampleChain(), "Dominant operations of a chain") },
 		"pareto":         func() (Figure, error) { return Pareto(sampleEvolution(12, 20), "First fronts of a search") },
 	} {
 		f, err := draw()

@@ -22,6 +22,8 @@ type WeightHistory struct {
 	Normal, Reduce [][][]float64
 	// Cell are the weights of the one cell of NAS-Bench-201, [epoch][6 edges][op], in the place of Normal and Reduce.
 	Cell [][][]float64
+	// Layers names the layers of a chain, whose weights are then Cell's, [epoch][layer][op].
+	Layers []string
 	// Threshold is the weight that an operation must reach to be kept, 0 for none.
 	Threshold float64
 }
@@ -33,6 +35,9 @@ type side struct {
 }
 
 func (h WeightHistory) sides() []side {
+	if h.Layers != nil {
+		return []side{{"chain", "Layers of the chain", h.Cell}}
+	}
 	if h.Cell != nil {
 		return []side{{"cell", "Cell", h.Cell}}
 	}
@@ -41,6 +46,9 @@ func (h WeightHistory) sides() []side {
 
 // edgeName is the heading of an edge.
 func (h WeightHistory) edgeName(edge [2]int, size float64) []run {
+	if h.Layers != nil {
+		return []run{{s: h.Layers[edge[0]], size: size}}
+	}
 	if h.Cell != nil {
 		return []run{{s: fmt.Sprintf("%d → %d", edge[0], edge[1]), size: size}}
 	}
@@ -80,7 +88,13 @@ func (h WeightHistory) check(figure string, epochs int) ([][2]int, error) {
 		return fail("threshold: expected from 0 to 1, got %g", h.Threshold)
 	}
 	edges := gridEdges[:]
-	if h.Cell != nil {
+	if h.Layers != nil {
+		if err := checkNames(h.Layers, func(s string) string { return s }); err != nil {
+			return fail("layers: %s", err)
+		}
+		edges = layerEdges(len(h.Layers))
+	}
+	if h.Cell != nil || h.Layers != nil {
 		if len(h.Cell) != len(h.Epochs) {
 			return fail("expected the weights of %d epochs, got %d of the cell", len(h.Epochs), len(h.Cell))
 		}
@@ -116,6 +130,14 @@ func (h WeightHistory) check(figure string, epochs int) ([][2]int, error) {
 		}
 	}
 	return edges, nil
+}
+
+// layerEdges are a chain's layers as edges between its states.
+func layerEdges(layers int) (edges [][2]int) {
+	for l := range layers {
+		edges = append(edges, [2]int{l, l + 1})
+	}
+	return edges
 }
 
 // present are the weights of the operations that an edge has.
@@ -314,7 +336,11 @@ func Dominant(h WeightHistory, title string) (Figure, error) {
 		d.axes(c)
 		d.xName(point{x0 + width/2, c.y1 + tickDrop + tickSize + 3}, "epoch")
 	}
-	d.yName(point{0, top + height/2}, "edges on which it is strongest")
+	what := "edges on which it is strongest"
+	if h.Layers != nil {
+		what = "layers in which it is strongest"
+	}
+	d.yName(point{0, top + height/2}, what)
 	var list []entry
 	for _, k := range order {
 		if seen[k] {
@@ -361,6 +387,9 @@ type FinalWeights struct {
 	// operation that each of its edges kept.
 	Cell    [][]float64
 	KeptOps [6]string
+	// Layers names the layers of a chain, whose weights are then Cell's, [layer][op], and KeptLayers the operation that each
+	// of them kept.
+	Layers, KeptLayers []string
 	// Threshold is the weight that an operation must reach to be kept, 0 for none.
 	Threshold float64
 }
@@ -375,6 +404,14 @@ type weighed struct {
 // cells are the weights as a history of one epoch, and by cell.
 func (w FinalWeights) cells() (WeightHistory, []weighed) {
 	h := WeightHistory{Ops: w.Ops, Epochs: []int{0}, Threshold: w.Threshold}
+	if w.Layers != nil {
+		h.Cell, h.Layers = [][][]float64{w.Cell}, w.Layers
+		var kept []arch.Edge
+		for i, op := range w.KeptLayers {
+			kept = append(kept, arch.Edge{Op: op, From: i, To: i + 1})
+		}
+		return h, []weighed{{h.sides()[0], w.Cell, kept}}
+	}
 	if w.Cell != nil {
 		h.Cell = [][][]float64{w.Cell}
 		var kept []arch.Edge
@@ -487,6 +524,9 @@ func Alphas(w FinalWeights, title string) (Figure, error) {
 	end, middle, whose := left+2*width+gapX, left+width+gapX/2, "for each of two cells"
 	if len(sides) == 1 {
 		end, middle, whose = left+width, left+width/2, "for one cell"
+		if w.Layers != nil {
+			whose = "for the layers of a chain"
+		}
 	}
 	bar := rect{end + 8, mapTop, end + 8 + barWidth, bottom}
 	d.colorBar(bar, value, heat, "weight")

@@ -28,13 +28,15 @@ func cellTables(r run.Result) (normal, reduce run.Table, err error) {
 	return normal, reduce, nil
 }
 
-// weightTables are those of the two cells, or the one of NAS-Bench-201's.
+// weightTables are those of the two cells, the one of NAS-Bench-201's, or that of a chain.
 func weightTables(r run.Result) ([]run.Table, error) {
-	if t, ok := r.Table(space.GridTable); ok && len(t.Epochs) > 0 {
-		if _, known := kinds[t.Kind]; !known {
-			return nil, fmt.Errorf("table %s: kind: expected %q or %q, got %q", t.Name, run.Softmax, run.Sigmoid, t.Kind)
+	for _, name := range []string{space.GridTable, space.ChainTable} {
+		if t, ok := r.Table(name); ok && len(t.Epochs) > 0 {
+			if _, known := kinds[t.Kind]; !known {
+				return nil, fmt.Errorf("table %s: kind: expected %q or %q, got %q", t.Name, run.Softmax, run.Sigmoid, t.Kind)
+			}
+			return []run.Table{t}, nil
 		}
-		return []run.Table{t}, nil
 	}
 	normal, reduce, err := cellTables(r)
 	return []run.Table{normal, reduce}, err
@@ -79,6 +81,9 @@ func History(r run.Result) (plots.WeightHistory, error) {
 		h.Epochs = append(h.Epochs, s.Epoch)
 	}
 	sides := []*[][][]float64{&h.Normal, &h.Reduce}
+	if tables[0].Name == space.ChainTable {
+		h.Layers = tables[0].Rows
+	}
 	if len(tables) == 1 {
 		sides = []*[][][]float64{&h.Cell}
 	}
@@ -129,6 +134,9 @@ func Final(r run.Result, title string) (plots.Figure, error) {
 	w := plots.FinalWeights{Ops: operations(tables...), Threshold: tables[0].Threshold}
 	if len(tables) == 1 {
 		w.Cell = wide(tables[0], w.Ops, tables[0].Last().Weights)
+		if tables[0].Name == space.ChainTable {
+			w.Layers, w.KeptLayers = tables[0].Rows, keptLayers(r)
+		}
 		if g, ok := gridOf(r); ok {
 			w.KeptOps = g.Cell
 		}
@@ -178,10 +186,34 @@ func gridOf(r run.Result) (arch.Grid, bool) {
 	return *r.Network.Grid, true
 }
 
-// skipsOf counts the skip connections of derived cells; false where none were derived.
+// keptLayers are the operations of the chain that a search derived, layer by layer, as its table's columns name them.
+func keptLayers(r run.Result) (ops []string) {
+	if r.Spec.Space != space.TCResNetName || r.Network == nil || r.Network.Chain == nil {
+		return nil
+	}
+	for _, b := range r.Network.Chain.Blocks {
+		op := space.ChoiceName(b)
+		if space.IsSkip(b) {
+			op = nn.SkipConnect
+		}
+		ops = append(ops, op)
+	}
+	return ops
+}
+
+// skipsOf counts the skip connections of derived cells, or of a chain; false where none were derived.
 func skipsOf(r run.Result) (int, bool) {
 	if g, ok := gridOf(r); ok {
 		return g.Count(nn.SkipConnect), true
+	}
+	if layers := keptLayers(r); layers != nil {
+		n := 0
+		for _, op := range layers {
+			if op == nn.SkipConnect {
+				n++
+			}
+		}
+		return n, true
 	}
 	if r.Genotype == nil {
 		return 0, false
@@ -228,14 +260,20 @@ func Skips(list ...run.Result) (plots.PairedCounts, error) {
 	return p, nil
 }
 
-// drawSkips draws the searches over DARTS's cells and those over NAS-Bench-201's, of another number of edges, apart.
+// drawSkips draws the searches over DARTS's cells and those over others, of another number of edges, apart.
 func drawSkips(s Source) ([]Named, error) {
 	var out []Named
 	var why error
-	for _, stem := range []string{"skips", "skips-" + space.NASBench201Name} {
+	for _, in := range []string{"", space.NASBench201Name, space.TCResNetName} {
+		stem := strings.TrimSuffix("skips-"+in, "-")
 		list := slices.DeleteFunc(slices.Clone(s.Searches), func(r run.Result) bool {
-			_, grid := gridOf(r)
-			return grid != (stem != "skips")
+			of := ""
+			if _, grid := gridOf(r); grid {
+				of = space.NASBench201Name
+			} else if keptLayers(r) != nil {
+				of = space.TCResNetName
+			}
+			return of != in
 		})
 		pairs, err := Skips(list...)
 		if err != nil {
@@ -245,8 +283,8 @@ func drawSkips(s Source) ([]Named, error) {
 			continue
 		}
 		of := fmt.Sprintf("%d seeds, profile %s", len(pairs.Seeds), s.Profile)
-		if stem != "skips" {
-			of = space.NASBench201Name + ", " + of
+		if in != "" {
+			of = in + ", " + of
 		}
 		f, err := plots.Skips(pairs, "Skip connections: "+of)
 		if err != nil {

@@ -49,6 +49,8 @@ func List() []Figure {
 		{"skips", "skip connections over seeds, side by side for all labels of searches", drawSkips},
 		{"zero-one-loss", "FairDARTS's zero-one loss in both forms, and its gradient", drawZeroOneLoss},
 		{"macs", "accuracy against multiply-adds: what was trained here, and FairDARTS's table", drawMACs},
+		{"confusion", "samples of the test of a training on sound by class and by what they were taken for", drawConfusions},
+		{"detection", "false rejects over false alarms of words, as a mean over the words, of trainings on words: mean and range over seeds", drawDetection},
 		{"cells", "graphs of the cells that a search found", eachSearch("cells", "Cells", Cells)},
 		{"network", "the chain of blocks that a search found", eachSearch("network", "Network", Network)},
 		{"ranking", "true accuracy over one-shot accuracy of the networks that a supernet ranked", perSeed("ranking", "Ranking", hasTruth, byMethodAndSpace, drawn(Ranking, plots.Ranking))},
