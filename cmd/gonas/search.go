@@ -124,6 +124,13 @@ func reportSearch(w io.Writer, dir string, r run.Result) error {
 	if n := r.Network; n != nil && n.Grid != nil {
 		fmt.Fprintf(w, "cell: %s\n", n.Grid.Code())
 	}
+	if n := r.Network; n != nil && r.Spec.Space == space.TCResNetName {
+		var layers []string
+		for _, b := range n.Chain.Blocks {
+			layers = append(layers, space.ChoiceName(b))
+		}
+		fmt.Fprintf(w, "layers: %s\n", strings.Join(layers, ", "))
+	}
 	if err := printRanking(w, r); err != nil {
 		return err
 	}

@@ -215,7 +215,11 @@ func reportTraining(w io.Writer, _ string, r run.Result) error {
 	if r.Network != nil && r.Network.Cells != nil {
 		printGenotype(w, r.Network.Cells.Genotype)
 	}
-	_, err := fmt.Fprintf(w, "test accuracy %.4f after %d epochs (training loss %.4f, accuracy %.4f)\n%.0f parameters, %.0f multiply-adds an image\n",
-		r.Numbers.Of(train.TestAccuracy), len(r.Log.Rows), r.Log.Last("train_loss"), r.Log.Last("train_accuracy"), r.Numbers.Of(train.Params), r.Numbers.Of(train.MACs))
+	sample := "an image"
+	if r.Network != nil && r.Network.Features != nil {
+		sample = "a clip"
+	}
+	_, err := fmt.Fprintf(w, "test accuracy %.4f after %d epochs (training loss %.4f, accuracy %.4f)\n%.0f parameters, %.0f multiply-adds %s\n",
+		r.Numbers.Of(train.TestAccuracy), len(r.Log.Rows), r.Log.Last("train_loss"), r.Log.Last("train_accuracy"), r.Numbers.Of(train.Params), r.Numbers.Of(train.MACs), sample)
 	return err
 }
