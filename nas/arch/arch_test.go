@@ -91,6 +91,7 @@ func TestNetworkValidate(t *testing.T) {
 		"hidden: expected at least 1":                                  func(n *Network) { n.Chain.Blocks[0].Hidden = 0 },
 		`direction: expected one of ["" "time" "frequency"], got "up"`: func(n *Network) { n.Chain.Blocks[0].Direction = "up" },
 		`direction: expected none in the operation identity`:           func(n *Network) { n.Chain.Blocks[1].Direction = DirectionTime },
+		"at least 1 reduced channel, got identity and 4":               func(n *Network) { n.Chain.Blocks[1].Squeeze = &SqueezeExcite{Reduced: 4} },
 		"se: expected an inverted bottleneck":                          func(n *Network) { n.Chain.Blocks[0].Squeeze = &SqueezeExcite{} },
 	} {
 		n := chainNetwork()
