@@ -28,7 +28,7 @@ import (
 type check func(printed string) ([]verdict.Check, error)
 
 // papers are the checks of each paper, by name.
-var papers = []map[string]check{autoKWS, dartsMinus, fairDARTS, fairNAS, mixPath, moGA, noisyDARTS, romeChecks, scarletChecks}
+var papers = []map[string]check{ascChecks, autoKWS, dartsMinus, fairDARTS, fairNAS, mixPath, moGA, noisyDARTS, romeChecks, scarletChecks}
 
 // value is the check of one number, computed once, against the printed one; name is for people.
 func value(name string, of func() (float64, error)) check {

@@ -57,8 +57,11 @@ var quantities = map[string]quantity{
 	"eigenvalue_rise":                  {command: run.Search, of: eigenvalueRise},
 	"landscape_drop_percent":           {command: run.Search, of: ofLandscape(accuracyDropPercent)},
 	"landscape_roughness":              {command: run.Search, of: ofLandscape(lossRoughness)},
-	"test_accuracy_percent":            {command: run.Train, of: testAccuracyPercent},
 	"false_reject_area_percent":        {command: run.Train, of: falseRejectAreaPercent},
+	"multiply_adds_saved_percent":      {command: run.Search, of: times100(number("multiply_adds_saved"))},
+	"front_saved_percent":              {command: run.Search, of: times100(number("front_saved"))},
+	"test_accuracy_percent":            {command: run.Train, of: tested(train.TestAccuracy)},
+	"test_macro_f1_percent":            {command: run.Train, of: tested(train.TestMacroF1)},
 }
 
 // Quantities lists the names of quantities that a claim may measure.
@@ -329,14 +332,24 @@ func falseRejectAreaPercent(r run.Result) (float64, string) {
 	return 100 * r.ROC.Area(), ""
 }
 
-// testAccuracyPercent is that of the network that the run is about: one that was trained in its place has none.
-func testAccuracyPercent(r run.Result) (float64, string) {
-	if r.Spec.Instead != "" {
-		return 0, "trained instead: " + r.Spec.Instead
+// times100 is a share as percent.
+func times100(of func(run.Result) (float64, string)) func(run.Result) (float64, string) {
+	return func(r run.Result) (float64, string) {
+		x, lacks := of(r)
+		return 100 * x, lacks
 	}
-	x, ok := r.Numbers.Get(train.TestAccuracy)
-	if !ok {
-		return 0, "it was not tested"
+}
+
+// tested is a number of the test, percent, of the network that the run is about: one that was trained in its place has none.
+func tested(name string) func(run.Result) (float64, string) {
+	return func(r run.Result) (float64, string) {
+		if r.Spec.Instead != "" {
+			return 0, "trained instead: " + r.Spec.Instead
+		}
+		x, ok := r.Numbers.Get(name)
+		if !ok {
+			return 0, "it was not tested"
+		}
+		return 100 * x, ""
 	}
-	return 100 * x, ""
 }
