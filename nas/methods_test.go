@@ -256,8 +256,7 @@ func TestMethodsAreWhole(t *testing.T) {
 			assert.NotEmpty(t, m.Paper.Title)
 			assert.Subset(t, known, m.Spaces)
 			assert.NotEmpty(t, m.Spaces)
-			// No loader reads the recordings of domestic activities, which are not at hand.
-			assert.Contains(t, append(datasets.Names(), datasets.DomesticName), m.Data)
+			assert.Contains(t, datasets.Names(), m.Data)
 			found, err := nas.Lookup(m.Name)
 			require.NoError(t, err)
 			assert.Equal(t, m.Paper, found.Paper)

@@ -221,5 +221,8 @@ func reportTraining(w io.Writer, _ string, r run.Result) error {
 	}
 	_, err := fmt.Fprintf(w, "test accuracy %.4f after %d epochs (training loss %.4f, accuracy %.4f)\n%.0f parameters, %.0f multiply-adds %s\n",
 		r.Numbers.Of(train.TestAccuracy), len(r.Log.Rows), r.Log.Last("train_loss"), r.Log.Last("train_accuracy"), r.Numbers.Of(train.Params), r.Numbers.Of(train.MACs), sample)
+	if f1, ok := r.Numbers.Get(train.TestMacroF1); ok && err == nil {
+		_, err = fmt.Fprintf(w, "macro F1 of the test %.4f, by class in its confusion matrix (%s)\n", f1, evidence.TablesFile)
+	}
 	return err
 }

@@ -55,7 +55,8 @@ func (c Config) Validate() error {
 // manner of MobileNetV2 with kernels of one direction, one supernet, NSGA-II over F1 and FLOPs, and a network of 25 % fewer FLOPs
 // than the baseline, whence MACsShare. Underspecified, and therefore ours: the space's channels and choices (see
 // [space.Scenes]), strict fairness, front end, masks and shifts. Rate, decay, batch, epochs and population are those recalled for
-// FairNAS, by the same authors, and unverified; holdout and generations are ours.
+// FairNAS, by the same authors, and unverified; holdout and generations are ours. Clips are held out at random, so that some of a
+// recording's may train and others measure; the test's folds rule that out.
 func DefaultConfig() Config {
 	return Config{MACsShare: 0.75, Config: oneshot.Config{
 		Common: method.Common{Profile: profile.Paper, Space: space.ScenesName, Image: 40, Epochs: 150, Batch: 256, Granularity: nn.Edge.String(),
