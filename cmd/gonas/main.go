@@ -28,6 +28,7 @@ type cli struct {
 	Data      dataCmd      `cmd:"" help:"The data sets."`
 	Zoo       zooCmd       `cmd:"" help:"The published architectures."`
 	Search    searchCmd    `cmd:"" help:"Search for an architecture."`
+	Kws       kwsCmd       `cmd:"" help:"Hear keywords in recordings and in a stream of sound."`
 	Train     trainCmd     `cmd:"" help:"Train an architecture from scratch and test it."`
 	Repro     reproCmd     `cmd:"" help:"Check the papers' claims: make the runs, decide, verify."`
 	Landscape landscapeCmd `cmd:"" help:"Measure the validation accuracy around the parameters that a search ended with."`

@@ -171,9 +171,14 @@ func Read(path string) (File, error) {
 	if err != nil {
 		return File{}, fmt.Errorf("safetensors: %w", err)
 	}
+	return Parse(path, raw)
+}
+
+// Parse is [Read] of a file's bytes, which errors call name. Tensors share the bytes.
+func Parse(name string, raw []byte) (File, error) {
 	f, err := parse(raw)
 	if err != nil {
-		return File{}, fmt.Errorf("safetensors %s: %w", path, err)
+		return File{}, fmt.Errorf("safetensors %s: %w", name, err)
 	}
 	return f, nil
 }

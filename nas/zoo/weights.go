@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
@@ -69,13 +70,22 @@ func weights(specs []nn.Spec, values func(nn.Spec) []float32) Weights {
 // ReadWeights reads a safetensors file of the network's tensors; missing, extra and wrongly shaped ones are an error
 // that lists them. The auxiliary head may be absent as a whole, and so may the batch norms' counters.
 func (n *Net) ReadWeights(path string) (Weights, error) {
-	f, err := safetensors.Read(path)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return n.ParseWeights(path, data)
+}
+
+// ParseWeights is [Net.ReadWeights] of a file's bytes, which errors call name.
+func (n *Net) ParseWeights(name string, data []byte) (Weights, error) {
+	f, err := safetensors.Parse(name, data)
 	if err != nil {
 		return nil, err
 	}
 	w := Weights(f.Tensors)
 	if err := n.checkWeights(w); err != nil {
-		return nil, fmt.Errorf("%s: %s: %w", path, n.Name, err)
+		return nil, fmt.Errorf("%s: %s: %w", name, n.Name, err)
 	}
 	return w, nil
 }
