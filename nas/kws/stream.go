@@ -18,17 +18,18 @@ import (
 type StreamConfig struct {
 	// StepMS is the time from one window to the next in milliseconds; 100.
 	StepMS float64 `json:"step_ms"`
-	// Smooth is the number of windows whose probabilities are averaged; 5.
+	// Smooth is the number of windows whose probabilities are averaged, around each one, an odd number; 5.
 	Smooth int `json:"smooth"`
 	// Threshold is what the average of a keyword must reach; 0.5.
 	Threshold float64 `json:"threshold"`
-	// RefractoryMS is how long nothing is detected behind a detection, in milliseconds; 700.
+	// RefractoryMS is the time in milliseconds before and behind a detection without another: of what reaches the threshold
+	// the most probable is kept; 500. Windows that hold but a part of a word are taken for others and so give way to it.
 	RefractoryMS float64 `json:"refractory_ms"`
 }
 
 // DefaultStream is the configuration that the fields of [StreamConfig] name.
 func DefaultStream() StreamConfig {
-	return StreamConfig{StepMS: 100, Smooth: 5, Threshold: 0.5, RefractoryMS: 700}
+	return StreamConfig{StepMS: 100, Smooth: 5, Threshold: 0.5, RefractoryMS: 500}
 }
 
 // Validate reports the first field out of range.
@@ -36,21 +37,22 @@ func (c StreamConfig) Validate() error {
 	if !(c.StepMS >= 1 && c.StepMS <= 1000) {
 		return fmt.Errorf("stream: step_ms: expected 1 to 1000, got %g", c.StepMS)
 	}
-	if c.Smooth < 1 || c.Smooth > 1000 {
-		return fmt.Errorf("stream: smooth: expected 1 to 1000, got %d", c.Smooth)
+	if c.Smooth < 1 || c.Smooth > 999 || c.Smooth%2 == 0 {
+		return fmt.Errorf("stream: smooth: expected an odd number from 1 to 999, got %d", c.Smooth)
 	}
 	if !(c.Threshold > 0 && c.Threshold <= 1) {
 		return fmt.Errorf("stream: threshold: expected more than 0 and at most 1, got %g", c.Threshold)
 	}
-	if !(c.RefractoryMS >= 0) || math.IsInf(c.RefractoryMS, 0) {
-		return fmt.Errorf("stream: refractory_ms: expected at least 0, got %g", c.RefractoryMS)
+	if !(c.RefractoryMS >= 0 && c.RefractoryMS <= 1e5) {
+		return fmt.Errorf("stream: refractory_ms: expected 0 to 100000, got %g", c.RefractoryMS)
 	}
 	return nil
 }
 
 // Detection is a keyword in a stream.
 type Detection struct {
-	// Second is the middle of the windows that were averaged, in seconds from the stream's start: about where the keyword is.
+	// Second is the middle of the windows that were averaged, in seconds from the stream's start: the middle of the keyword,
+	// within a step or two.
 	Second  float64 `json:"second"`
 	Keyword string  `json:"keyword"`
 	// Probability is the average over the windows.
@@ -70,18 +72,19 @@ type StreamEnd struct {
 
 // Stream listens to 16-bit numbers, little-endian, one channel, [datasets.SpeechRate] of them a second, until r ends or ctx
 // does, and tells found of every keyword. The windows lie around the moments 0, step, 2·step and so on, with silence before
-// the stream's start and behind its end, so that a keyword at either end is heard like any other, half a second behind its
-// middle. A detection is where the average of a keyword over the last windows is the largest of all classes, reaches the
-// threshold, and no detection lies within the refractory time.
+// the stream's start and behind its end, so that a keyword at either end is heard like any other. A detection is where the
+// average of a keyword is the largest of all classes, reaches the threshold, and is the largest within the refractory time
+// on both sides. It is told half a second, the refractory time and half the averaged windows behind its moment: 1.2 s by
+// the defaults.
 //
-// A stream that is a recording with a header is an error: its samples would be read wrong. Where ctx ends, the error is
-// ctx's, and a read that waits for r goes on until r gives something.
+// A stream that begins as a file of sound with a header is an error: its samples would be read wrong. Where ctx ends, the
+// error is ctx's, and a read that waits for r goes on until r gives something.
 func (s *Spotter) Stream(ctx context.Context, r io.Reader, c StreamConfig, found func(Detection) error) (end StreamEnd, err error) {
 	if err := c.Validate(); err != nil {
 		return end, err
 	}
 	hop := max(1, int(math.Round(c.StepMS*datasets.SpeechRate/1000)))
-	l := listener{spotter: s, config: c, found: found, hop: hop, last: math.Inf(-1)}
+	l := listener{spotter: s, config: c, found: found, hop: hop, apart: int(math.Round(c.RefractoryMS / c.StepMS))}
 	pieces := pump(ctx, r, 2*hop)
 	// sound begins with the silence before the stream.
 	sound := make([]float32, window/2, 2*window)
@@ -115,6 +118,9 @@ func (s *Spotter) Stream(ctx context.Context, r io.Reader, c StreamConfig, found
 		// Behind the end come silence for the windows around its last moments.
 		sound = append(sound, make([]float32, window/2)...)
 		if _, err := l.hear(sound); err != nil {
+			return end, err
+		}
+		if err := l.decide(true); err != nil {
 			return end, err
 		}
 	}
@@ -187,14 +193,20 @@ type listener struct {
 	spotter *Spotter
 	config  StreamConfig
 	found   func(Detection) error
-	// hop is the step in samples.
-	hop     int
-	windows int
-	// recent are the probabilities of the last windows.
+	// hop is the step in samples, apart the refractory time in steps.
+	hop, apart int
+	// windows, means and decided count the windows that were heard, averaged, and decided on.
+	windows, means, decided int
+	// recent are the probabilities of the last windows, peaks the largest averages.
 	recent [][]float64
-	// last is the second of the last detection.
-	last float64
-	took []time.Duration
+	peaks  []peak
+	took   []time.Duration
+}
+
+// peak is the largest average at a window; a probability of 0 stands for silence and unknown words.
+type peak struct {
+	class       int
+	probability float64
 }
 
 // hear listens to the windows that sound holds, whose first begins with it, and returns what further ones need.
@@ -209,36 +221,60 @@ func (l *listener) hear(sound []float32) ([]float32, error) {
 		if l.took = append(l.took, time.Since(began)); len(l.took) > mostTimes {
 			l.took = slices.Delete(l.took, 1, 2)
 		}
-		if l.recent = append(l.recent, p); len(l.recent) > l.config.Smooth {
-			l.recent = l.recent[1:]
-		}
-		middle := seconds(l.windows*l.hop) - seconds((len(l.recent)-1)*l.hop)/2
-		l.windows++
-		if err := l.detect(middle); err != nil {
+		l.recent, l.windows = append(l.recent, p), l.windows+1
+		if err := l.decide(false); err != nil {
 			return nil, err
 		}
 	}
 	return append(sound[:0], sound[at:]...), nil
 }
 
-// detect looks at the average of the last windows, the middle of which is given in seconds.
-func (l *listener) detect(middle float64) error {
-	mean := make([]float64, len(l.recent[0]))
-	for _, p := range l.recent {
+// decide averages and decides as far as the windows that were heard allow: those behind are waited for, except at the end.
+func (l *listener) decide(end bool) error {
+	side := l.config.Smooth / 2
+	for ; l.means < l.windows && (end || l.means+side < l.windows); l.means++ {
+		// recent ends with the last window and peaks with the last average.
+		first := l.windows - len(l.recent)
+		l.recent = l.recent[max(l.means-side-first, 0):]
+		first = l.windows - len(l.recent)
+		l.peaks = append(l.peaks, l.spotter.peak(l.recent[:min(l.means+side+1, l.windows)-first]))
+	}
+	for ; l.decided < l.means && (end || l.decided+l.apart < l.means); l.decided++ {
+		first := l.means - len(l.peaks)
+		l.peaks = l.peaks[max(l.decided-l.apart-first, 0):]
+		at := l.decided - (l.means - len(l.peaks))
+		own := l.peaks[at]
+		if own.probability < l.config.Threshold || !isPeak(l.peaks[:min(at+l.apart+1, len(l.peaks))], at) {
+			continue
+		}
+		if err := l.found(Detection{seconds(l.decided * l.hop), l.spotter.model.ClassNames[own.class], own.probability}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isPeak tells whether none before is as large and none behind is larger.
+func isPeak(peaks []peak, at int) bool {
+	for i, p := range peaks {
+		if p.probability > peaks[at].probability || i < at && p.probability == peaks[at].probability {
+			return false
+		}
+	}
+	return true
+}
+
+// peak is the largest average of windows.
+func (s *Spotter) peak(windows [][]float64) peak {
+	mean := make([]float64, len(windows[0]))
+	for _, p := range windows {
 		for i, v := range p {
-			mean[i] += v / float64(len(l.recent))
+			mean[i] += v / float64(len(windows))
 		}
 	}
 	best := largest(mean)
-	if !l.spotter.keyword(best) || mean[best] < l.config.Threshold || middle-l.last < l.config.RefractoryMS/1000 {
-		return nil
+	if name := s.model.ClassNames[best]; name == datasets.SpeechClasses[0] || name == datasets.SpeechClasses[1] {
+		return peak{class: best}
 	}
-	l.last = middle
-	return l.found(Detection{Second: middle, Keyword: l.spotter.model.ClassNames[best], Probability: mean[best]})
-}
-
-// keyword tells whether a class is one: not silence, and no unknown word.
-func (s *Spotter) keyword(class int) bool {
-	name := s.model.ClassNames[class]
-	return name != datasets.SpeechClasses[0] && name != datasets.SpeechClasses[1]
+	return peak{best, mean[best]}
 }
