@@ -47,7 +47,7 @@ func BenchmarkKernels(b *testing.B) {
 		channels := shapes.Make(dtypes.Float32, size.c)
 		for _, k := range []int{3, 5} {
 			for s := 1; s <= 2; s++ {
-				v := conv{n: 16, h: size.h, w: size.h, c: size.c, k: k, s: s, d: 1, low: k / 2, high: k / 2}
+				v := square(16, size.h, size.h, size.c, same(k, s))
 				for i, part := range []string{"forward", "dx", "dw"} {
 					measure(b, fmt.Sprintf("depthwise_%s/%s", part, v), v.inputs(), func(x []*Node) []*Node {
 						return v.graph(x[0], x[1], x[2])[i : i+1]

@@ -47,53 +47,6 @@ func open(t testing.TB, withKernels bool, threads int) compute.Backend {
 	return opened[k].Backend
 }
 
-var (
-	nhwc = compute.ConvolveAxesConfig{
-		InputBatch: 0, InputSpatial: []int{1, 2}, InputChannels: 3,
-		KernelSpatial: []int{0, 1}, KernelInputChannels: 2, KernelOutputChannels: 3,
-		OutputBatch: 0, OutputSpatial: []int{1, 2}, OutputChannels: 3,
-	}
-	kernelGradient = compute.ConvolveAxesConfig{
-		InputBatch: 3, InputSpatial: []int{1, 2}, InputChannels: 0,
-		KernelSpatial: []int{1, 2}, KernelInputChannels: 0, KernelOutputChannels: 3,
-		OutputSpatial: []int{0, 1}, OutputBatch: 2, OutputChannels: 3,
-	}
-)
-
-// conv is one depthwise convolution: batch, height, width, channels, kernel,
-// stride, dilation, and low and high padding of both axes.
-type conv struct{ n, h, w, c, k, s, d, low, high int }
-
-func (v conv) String() string {
-	return fmt.Sprintf("n%d_%dx%dx%d_k%d_s%d_d%d_p%d,%d", v.n, v.h, v.w, v.c, v.k, v.s, v.d, v.low, v.high)
-}
-
-func (v conv) out(in int) int { return (in+v.low+v.high-v.d*(v.k-1)-1)/v.s + 1 }
-
-func (v conv) inputs() []shapes.Shape {
-	return []shapes.Shape{
-		shapes.Make(dtypes.Float32, v.n, v.h, v.w, v.c), shapes.Make(dtypes.Float32, v.k, v.k, 1, v.c),
-		shapes.Make(dtypes.Float32, v.n, v.out(v.h), v.out(v.w), v.c),
-	}
-}
-
-// graph returns the convolution of x, and both its gradients for the upstream
-// gradient g, in the forms that the kernels cover.
-func (v conv) graph(x, kernel, g *Node) []*Node {
-	two := func(a int) []int { return []int{a, a} }
-	y := ConvGeneral(x, kernel, nhwc, two(v.s), [][2]int{{v.low, v.high}, {v.low, v.high}}, two(1), two(v.d), v.c, 1)
-	var back, weights [][2]int
-	for _, in := range []int{v.h, v.w} {
-		span := (v.out(in)-1)*v.s + 1
-		low := v.d*(v.k-1) - v.low
-		back = append(back, [2]int{low, in - span - low + v.d*(v.k-1)})
-		weights = append(weights, [2]int{v.low, (v.k-1)*v.d + span - in - v.low})
-	}
-	dx := ConvGeneral(g, Reverse(kernel, 0, 1), nhwc, two(1), back, two(v.s), two(v.d), v.c, 1)
-	dw := ConvGeneral(x, g, kernelGradient, two(v.d), weights, two(1), two(v.s), 1, v.c)
-	return []*Node{y, dx, dw}
-}
-
 // random fills a tensor with normal numbers; rounded to steps where step is
 // above 0, so that equal values occur.
 func random(seed uint64, shape shapes.Shape, step float64) *tensors.Tensor {
@@ -189,93 +142,6 @@ func compare(t *testing.T, names []string, f func(x []*Node) []*Node, sets ...[]
 			near(t, want[set][i], got[set][i], fmt.Sprintf("set %d, %s", set, name))
 		}
 	}
-}
-
-func convTable() []conv {
-	var table []conv
-	for _, k := range []int{3, 5, 7} {
-		for _, s := range []int{1, 2} {
-			for _, d := range []int{1, 2} {
-				for i, c := range []int{1, 3, 16, 17, 40, 96} {
-					p := d * (k - 1) / 2
-					table = append(table, conv{n: 1 + i%2, h: 9, w: 7 + i, c: c, k: k, s: s, d: d, low: p, high: p})
-				}
-			}
-		}
-	}
-	return append(table,
-		conv{n: 2, h: 32, w: 32, c: 16, k: 3, s: 1, d: 1, low: 1, high: 1},
-		conv{n: 2, h: 31, w: 33, c: 24, k: 5, s: 2, d: 1, low: 2, high: 2},
-		conv{n: 1, h: 8, w: 8, c: 8, k: 3, s: 2, d: 1, low: 0, high: 1},
-		conv{n: 1, h: 8, w: 9, c: 36, k: 5, s: 2, d: 1, low: 1, high: 2},
-		conv{n: 3, h: 5, w: 1, c: 4, k: 3, s: 1, d: 1, low: 1, high: 1},
-		conv{n: 1, h: 1, w: 1, c: 20, k: 5, s: 1, d: 2, low: 4, high: 4},
-		conv{n: 2, h: 6, w: 6, c: 5, k: 3, s: 3, d: 1, low: 1, high: 1},
-		conv{n: 2, h: 12, w: 12, c: 64, k: 1, s: 2, d: 1, low: 0, high: 0},
-		conv{n: 1, h: 13, w: 11, c: 9, k: 9, s: 1, d: 1, low: 4, high: 4},
-		conv{n: 1, h: 10, w: 10, c: 16, k: 2, s: 1, d: 3, low: 3, high: 0},
-	)
-}
-
-var convNames = []string{"forward", "input's gradient", "kernel's gradient"}
-
-func TestDepthwise(t *testing.T) {
-	t.Parallel()
-	for i, v := range convTable() {
-		t.Run(v.String(), func(t *testing.T) {
-			s := v.inputs()
-			in := []*tensors.Tensor{random(uint64(i), s[0], 0), random(uint64(i+1000), s[1], 0), random(uint64(i+2000), s[2], 0)}
-			compare(t, convNames, func(x []*Node) []*Node { return v.graph(x[0], x[1], x[2]) }, in)
-		})
-	}
-}
-
-// Where a window reaches over the edge, XLA multiplies the padding by the kernel
-// and not-a-number comes out; here the padding is left out. So not-a-number is
-// asked for where the definition has it.
-func TestDepthwiseSpecialValues(t *testing.T) {
-	for _, v := range []conv{
-		{n: 2, h: 9, w: 9, c: 16, k: 3, s: 1, d: 1, low: 1, high: 1},
-		{n: 1, h: 9, w: 8, c: 19, k: 5, s: 2, d: 1, low: 2, high: 2},
-		{n: 1, h: 9, w: 9, c: 3, k: 3, s: 2, d: 2, low: 2, high: 2},
-	} {
-		t.Run(v.String(), func(t *testing.T) {
-			s := v.inputs()
-			in := []*tensors.Tensor{special(random(1, s[0], 0)), random(2, s[1], 0), special(random(3, s[2], 0))}
-			got := run(open(t, true, 2), in, func(x []*Node) []*Node { return v.graph(x[0], x[1], x[2]) })
-			flat := func(i int) []float32 { return tensors.MustCopyFlatData[float32](in[i]) }
-			for i, want := range v.definition(flat(0), flat(1), flat(2)) {
-				near(t, want, got[i], convNames[i])
-			}
-		})
-	}
-}
-
-// definition computes the convolution and its gradients by their sums.
-func (v conv) definition(x, kernel, g []float32) [3][]float32 {
-	oh, ow := v.out(v.h), v.out(v.w)
-	y, dx, dw := make([]float64, len(g)), make([]float64, len(x)), make([]float64, len(kernel))
-	for n := range v.n {
-		for oy := range oh {
-			for ox := range ow {
-				for ky := range v.k {
-					for kx := range v.k {
-						iy, ix := oy*v.s+ky*v.d-v.low, ox*v.s+kx*v.d-v.low
-						if iy < 0 || iy >= v.h || ix < 0 || ix >= v.w {
-							continue
-						}
-						for c := range v.c {
-							o, i, k := ((n*oh+oy)*ow+ox)*v.c+c, ((n*v.h+iy)*v.w+ix)*v.c+c, (ky*v.k+kx)*v.c+c
-							y[o] += float64(x[i]) * float64(kernel[k])
-							dx[i] += float64(g[o]) * float64(kernel[k])
-							dw[k] += float64(x[i]) * float64(g[o])
-						}
-					}
-				}
-			}
-		}
-	}
-	return [3][]float32{floats(y), floats(dx), floats(dw)}
 }
 
 func floats(from []float64) []float32 {
@@ -422,7 +288,7 @@ func TestProduct(t *testing.T) {
 // Results are the same bits with any number of threads.
 func TestThreads(t *testing.T) {
 	t.Parallel()
-	v := conv{n: 7, h: 31, w: 33, c: 36, k: 5, s: 1, d: 1, low: 2, high: 2}
+	v := square(7, 31, 33, 36, window{5, 1, 1, 2, 2})
 	s := v.inputs()
 	channels := shapes.Make(dtypes.Float32, v.c)
 	in := []*tensors.Tensor{random(1, s[0], 0), random(2, s[1], 0), random(3, s[2], 0), random(4, channels, 0), random(5, channels, 0),
@@ -433,6 +299,12 @@ func TestThreads(t *testing.T) {
 		out = append(out, products(Reshape(x[0], -1, v.c), x[5], x[6])...)
 		return append(out, normGraph([]*Node{x[0], x[3], x[4], x[2]})...)
 	}
+	sameBits(t, in, f)
+}
+
+// sameBits runs a graph with 1, 2 and 8 threads and requires the same bits.
+func sameBits(t *testing.T, in []*tensors.Tensor, f func(x []*Node) []*Node) {
+	t.Helper()
 	want := run(open(t, true, 1), in, f)
 	for _, threads := range []int{2, 8} {
 		b := open(t, true, threads)
@@ -454,9 +326,8 @@ func TestManyKernelsEnd(t *testing.T) {
 			out := make([]*Node, kernels)
 			for i := range out {
 				// Different paddings, or XLA makes one call of them all.
-				v := conv{n: 4, h: 24, w: 24, c: 16, k: 5, s: 1, d: 1, low: i % 15, high: i / 15}
-				p := [2]int{v.low, v.high}
-				out[i] = ConvGeneral(x, kernel, nhwc, []int{1, 1}, [][2]int{p, p}, nil, nil, v.c, 1)
+				p := [2]int{i % 15, i / 15}
+				out[i] = ConvGeneral(x, kernel, nhwc, []int{1, 1}, [][2]int{p, p}, nil, nil, 16, 1)
 			}
 			return out
 		})
@@ -476,7 +347,7 @@ func TestManyKernelsEnd(t *testing.T) {
 func TestEveryFormIsRecognised(t *testing.T) {
 	b := open(t, true, 2)
 	before := backend.CompileStats()
-	v := conv{n: 8, h: 8, w: 8, c: 16, k: 3, s: 2, d: 1, low: 1, high: 1}
+	v := square(8, 8, 8, 16, window{3, 2, 1, 1, 1})
 	s := v.inputs()
 	channels := shapes.Make(dtypes.Float32, v.c)
 	in := []*tensors.Tensor{random(1, s[0], 0), random(2, s[1], 0), random(3, s[2], 0), random(4, channels, 0), random(5, channels, 0), random(6, s[0], 0),

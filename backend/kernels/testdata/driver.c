@@ -4,6 +4,7 @@
 //
 //	driver check [large]          compares every kernel with its definition; exit 1 on a difference
 //	driver bench [SET [THREADS]]  prints the fastest of many calls of each kernel, in ms
+//	driver sound [SET [THREADS]]  the same of the convolutions of sound
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -181,30 +182,39 @@ static void near(const char *what, const char *set, tensor *got, const double *w
   }
 }
 
+// A window along one axis: size, step, dilation of the input and of the kernel, low and high padding.
 typedef struct {
-  int64_t n, h, w, c, k, s, l, d, low, high;
+  int64_t k, s, l, d, low, high;
+} window;
+
+typedef struct {
+  int64_t n, h, w, c;
+  window y, x;
 } shape;
 
-static int64_t out_size(const shape *v, int64_t in) {
+// A shape whose window is the same along both axes.
+#define SQUARE(n, h, w, c, ...) (shape){n, h, w, c, {__VA_ARGS__}, {__VA_ARGS__}}
+
+static int64_t out_size(const window *v, int64_t in) {
   return ((in - 1) * v->l + 1 + v->low + v->high - v->d * (v->k - 1) - 1) / v->s + 1;
 }
 
 // Calls f for every pair of an output and an input that a window joins.
-#define EACH_PAIR(v, oh, ow, ...)                                                          \
-  for (int64_t n = 0; n < v->n; n++)                                                       \
-    for (int64_t oy = 0; oy < oh; oy++)                                                    \
-      for (int64_t ox = 0; ox < ow; ox++)                                                  \
-        for (int64_t ky = 0; ky < v->k; ky++)                                              \
-          for (int64_t kx = 0; kx < v->k; kx++) {                                          \
-            int64_t iy = oy * v->s + ky * v->d - v->low, ix = ox * v->s + kx * v->d - v->low; \
-            if (iy < 0 || ix < 0 || iy % v->l || ix % v->l) continue;                      \
-            if ((iy /= v->l) >= v->h || (ix /= v->l) >= v->w) continue;                    \
-            for (int64_t c = 0; c < v->c; c++) {                                           \
-              int64_t o = ((n * oh + oy) * ow + ox) * v->c + c;                            \
-              int64_t i = ((n * v->h + iy) * v->w + ix) * v->c + c;                        \
-              int64_t k = (ky * v->k + kx) * v->c + c;                                     \
-              __VA_ARGS__;                                                                 \
-            }                                                                              \
+#define EACH_PAIR(v, oh, ow, ...)                                                                      \
+  for (int64_t n = 0; n < v->n; n++)                                                                   \
+    for (int64_t oy = 0; oy < oh; oy++)                                                                \
+      for (int64_t ox = 0; ox < ow; ox++)                                                              \
+        for (int64_t ky = 0; ky < v->y.k; ky++)                                                        \
+          for (int64_t kx = 0; kx < v->x.k; kx++) {                                                    \
+            int64_t iy = oy * v->y.s + ky * v->y.d - v->y.low, ix = ox * v->x.s + kx * v->x.d - v->x.low; \
+            if (iy < 0 || ix < 0 || iy % v->y.l || ix % v->x.l) continue;                              \
+            if ((iy /= v->y.l) >= v->h || (ix /= v->x.l) >= v->w) continue;                            \
+            for (int64_t c = 0; c < v->c; c++) {                                                       \
+              int64_t o = ((n * oh + oy) * ow + ox) * v->c + c;                                        \
+              int64_t i = ((n * v->h + iy) * v->w + ix) * v->c + c;                                    \
+              int64_t k = (ky * v->x.k + kx) * v->c + c;                                               \
+              __VA_ARGS__;                                                                             \
+            }                                                                                          \
           }
 
 static const char *sets[] = {"baseline", "avx2", "avx512"};
@@ -239,33 +249,63 @@ static void every(const char *what, const char *name, tensor **in, int ins, tens
 }
 
 static void check_conv(const shape *v) {
-  int64_t oh = out_size(v, v->h), ow = out_size(v, v->w);
+  const window *a = &v->y, *b = &v->x;
+  int64_t oh = out_size(a, v->h), ow = out_size(b, v->w);
   char what[200];
-  snprintf(what, sizeof what, "convolution %lldx%lldx%lldx%lld k%lld s%lld l%lld d%lld", (long long)v->n,
-           (long long)v->h, (long long)v->w, (long long)v->c, (long long)v->k, (long long)v->s, (long long)v->l,
-           (long long)v->d);
-  tensor *in = fill(MAKE(v->n, v->h, v->w, v->c), 0), *kernel = fill(MAKE(v->k, v->k, 1, v->c), 0),
-         *up = fill(MAKE(v->n, oh, ow, v->c), 0), *out = MAKE(v->n, oh, ow, v->c), *grad = MAKE(v->k, v->k, 1, v->c);
+  snprintf(what, sizeof what, "convolution %lldx%lldx%lldx%lld k%lldx%lld s%lld,%lld l%lld,%lld d%lld,%lld",
+           (long long)v->n, (long long)v->h, (long long)v->w, (long long)v->c, (long long)a->k, (long long)b->k,
+           (long long)a->s, (long long)b->s, (long long)a->l, (long long)b->l, (long long)a->d, (long long)b->d);
+  tensor *in = fill(MAKE(v->n, v->h, v->w, v->c), 0), *kernel = fill(MAKE(a->k, b->k, 1, v->c), 0),
+         *up = fill(MAKE(v->n, oh, ow, v->c), 0), *out = MAKE(v->n, oh, ow, v->c), *grad = MAKE(a->k, b->k, 1, v->c);
   double *y = calloc(out->size, sizeof *y), *dw = calloc(grad->size, sizeof *dw);
   EACH_PAIR(v, oh, ow, {
     y[o] += (double)data(in)[i] * data(kernel)[k];
     dw[k] += (double)data(in)[i] * data(up)[o];
   })
-  int64_t p[8] = {v->s, v->s, v->l, v->l, v->d, v->d, v->low, v->low};
+  int64_t p[8] = {a->s, b->s, a->l, b->l, a->d, b->d, a->low, b->low};
   every(what, "gonas.depthwise", (tensor *[]){in, kernel}, 2, &out, 1, p, 8, &y);
-  if (v->l == 1) {
-    int64_t q[6] = {v->s, v->s, v->d, v->d, v->low, v->low};
+  if (a->l == 1 && b->l == 1) {
+    int64_t q[6] = {a->s, b->s, a->d, b->d, a->low, b->low};
     every(what, "gonas.depthwise_kernel_gradient", (tensor *[]){in, up}, 2, &grad, 1, q, 6, &dw);
   }
   drop(in), drop(kernel), drop(up), drop(out), drop(grad);
   free(y), free(dw);
 }
 
+// The convolutions of sound: windows along one axis, also on images one pixel wide, and their inputs' gradients.
+static void check_unidirectional(void) {
+  const int64_t channels[] = {3, 8, 16, 24, 36, 40};
+  for (int64_t k = 3; k <= 9; k += 2) {
+    for (int64_t s = 0; s < 4; s++) {
+      int64_t c = channels[(k + s) % 6], p = k / 2, sy = 1 + s % 2, sx = 1 + s / 2;
+      window tall = {k, sy, 1, 1, p, p}, wide = {k, sx, 1, 1, p, p}, one_y = {1, sy, 1, 1, 0, 0}, one_x = {1, sx, 1, 1, 0, 0};
+      window tall_back = {k, 1, sy, 1, p, p + 1}, wide_back = {k, 1, sx, 1, p, p + 1};
+      window one_y_back = {1, 1, sy, 1, 0, 1}, one_x_back = {1, 1, sx, 1, 0, 1}, one = {1, 1, 1, 1, 0, 0};
+      check_conv(&(shape){2, 13, 11, c, tall, one_x});
+      check_conv(&(shape){2, 11, 13, c, one_y, wide});
+      check_conv(&(shape){2, 6, 7, c, tall_back, one_x_back});
+      check_conv(&(shape){2, 7, 6, c, one_y_back, wide_back});
+      check_conv(&(shape){3, 21, 1, c, tall, one});
+      check_conv(&(shape){3, 11, 1, c, tall_back, one});
+      check_conv(&(shape){2, 12, 1, c, tall, one_x_back});
+    }
+  }
+  window one = {1, 1, 1, 1, 0, 0}, five = {5, 1, 1, 1, 2, 2};
+  check_conv(&(shape){1, 70, 1, 40, five, one});
+  check_conv(&(shape){1, 2, 1, 20, {9, 1, 1, 1, 4, 4}, one});
+  check_conv(&(shape){2, 20, 1, 16, {4, 1, 1, 3, 5, 4}, one});
+  check_conv(&(shape){2, 20, 1, 16, {3, 1, 3, 2, 4, 3}, one});
+  check_conv(&(shape){2, 9, 1, 16, five, {3, 1, 1, 1, 1, 1}});
+  check_conv(&(shape){2, 9, 1, 16, five, {1, 1, 1, 1, 1, 0}});
+  check_conv(&(shape){2, 9, 1, 16, five, {1, 1, 1, 1, 1, -1}});
+  check_conv(&(shape){2, 9, 8, 17, {3, 1, 1, 1, 1, 1}, five});
+}
+
 static void check_pool(const shape *v, float step) {
-  int64_t oh = out_size(v, v->h), ow = out_size(v, v->w);
+  int64_t oh = out_size(&v->y, v->h), ow = out_size(&v->x, v->w);
   char what[200];
   snprintf(what, sizeof what, "max-pool %lldx%lldx%lldx%lld k%lld s%lld", (long long)v->n, (long long)v->h,
-           (long long)v->w, (long long)v->c, (long long)v->k, (long long)v->s);
+           (long long)v->w, (long long)v->c, (long long)v->y.k, (long long)v->y.s);
   tensor *in = fill(MAKE(v->n, v->h, v->w, v->c), step), *up = fill(MAKE(v->n, oh, ow, v->c), 0),
          *out = MAKE(v->n, oh, ow, v->c), *grad = MAKE(v->n, v->h, v->w, v->c);
   double *y = calloc(out->size, sizeof *y), *dx = calloc(grad->size, sizeof *dx);
@@ -279,7 +319,7 @@ static void check_pool(const shape *v, float step) {
     y[o] = at[o] < 0 ? -1e30 : data(in)[at[o]];
     if (at[o] >= 0) dx[at[o]] += data(up)[o];
   }
-  int64_t p[6] = {v->k, v->k, v->s, v->s, v->low, v->low};
+  int64_t p[6] = {v->y.k, v->x.k, v->y.s, v->x.s, v->y.low, v->x.low};
   every(what, "gonas.max_pool", &in, 1, &out, 1, p, 6, &y);
   every(what, "gonas.max_pool_gradient", (tensor *[]){in, up}, 2, &grad, 1, p, 6, &dx);
   drop(in), drop(up), drop(out), drop(grad);
@@ -346,12 +386,17 @@ static void check_product(int64_t m, int64_t k, int64_t n) {
 
 // Cases large enough for helpers to come in.
 static void check_large(void) {
-  check_conv(&(shape){8, 32, 32, 16, 3, 1, 1, 1, 1, 1});
-  check_conv(&(shape){8, 17, 19, 36, 5, 2, 1, 2, 4, 4});
-  check_conv(&(shape){8, 16, 16, 20, 5, 1, 2, 1, 2, 3});
-  check_conv(&(shape){4, 14, 14, 600, 7, 1, 1, 1, 3, 3});
-  check_pool(&(shape){16, 32, 32, 16, 3, 1, 1, 1, 1, 1}, 0.25f);
-  check_pool(&(shape){1, 65, 63, 20, 3, 2, 1, 1, 1, 1}, 0.25f);
+  check_conv(&SQUARE(8, 32, 32, 16, 3, 1, 1, 1, 1, 1));
+  check_conv(&SQUARE(8, 17, 19, 36, 5, 2, 1, 2, 4, 4));
+  check_conv(&SQUARE(8, 16, 16, 20, 5, 1, 2, 1, 2, 3));
+  check_conv(&SQUARE(4, 14, 14, 600, 7, 1, 1, 1, 3, 3));
+  window one = {1, 1, 1, 1, 0, 0};
+  check_conv(&(shape){6, 64, 21, 36, {7, 1, 1, 1, 3, 3}, one});
+  check_conv(&(shape){6, 41, 23, 36, {1, 2, 1, 1, 0, 0}, {5, 2, 1, 1, 2, 2}});
+  check_conv(&(shape){40, 98, 1, 24, {9, 1, 1, 1, 4, 4}, one});
+  check_conv(&(shape){1, 4000, 1, 40, {5, 2, 1, 1, 2, 2}, one});
+  check_pool(&SQUARE(16, 32, 32, 16, 3, 1, 1, 1, 1, 1), 0.25f);
+  check_pool(&SQUARE(1, 65, 63, 20, 3, 2, 1, 1, 1, 1), 0.25f);
   check_norm(4100, 40);
   check_product(2051, 36, 24);
   check_product(2500, 70, 66);
@@ -367,19 +412,20 @@ static int check(int large) {
       for (int64_t d = 1; d <= 2; d++) {
         for (int i = 0; i < 8; i++) {
           int64_t p = d * (k - 1) / 2;
-          check_conv(&(shape){1 + i % 3, 9 + i % 2, 7 + i, channels[i], k, s, 1, d, p, p});
-          check_conv(&(shape){1 + i % 2, 6, 5 + i, channels[i], k, 1, 2, d, d * (k - 1) - p, d * (k - 1) - p + 1});
+          check_conv(&SQUARE(1 + i % 3, 9 + i % 2, 7 + i, channels[i], k, s, 1, d, p, p));
+          check_conv(&SQUARE(1 + i % 2, 6, 5 + i, channels[i], k, 1, 2, d, d * (k - 1) - p, d * (k - 1) - p + 1));
         }
       }
     }
   }
-  check_conv(&(shape){1, 3, 3, 5, 3, 1, 1, 2, -1, 3});
-  check_conv(&(shape){2, 5, 4, 20, 4, 3, 1, 1, 7, 2});
-  check_conv(&(shape){1, 4, 4, 4, 5, 1, 3, 1, 2, 2});
+  check_unidirectional();
+  check_conv(&SQUARE(1, 3, 3, 5, 3, 1, 1, 2, -1, 3));
+  check_conv(&SQUARE(2, 5, 4, 20, 4, 3, 1, 1, 7, 2));
+  check_conv(&SQUARE(1, 4, 4, 4, 5, 1, 3, 1, 2, 2));
   for (int i = 0; i < 8; i++) {
     for (int64_t s = 1; s <= 3; s++) {
-      check_pool(&(shape){1 + i, 9 + i, 7 + i, channels[i], 3, s, 1, 1, 1, 1}, i % 2 ? 0.5f : 0);
-      check_pool(&(shape){1, 17, 6 + i, channels[i], 2 + i % 4, s, 1, 1, 1, 0}, 0.5f);
+      check_pool(&SQUARE(1 + i, 9 + i, 7 + i, channels[i], 3, s, 1, 1, 1, 1), i % 2 ? 0.5f : 0);
+      check_pool(&SQUARE(1, 17, 6 + i, channels[i], 2 + i % 4, s, 1, 1, 1, 0), 0.5f);
     }
     for (int j = 0; j < 8; j++) check_product(1 + 37 * i, channels[i], channels[j]);
     for (int j = 0; j < 4; j++) check_norm((int64_t[]){7, 35, 1000, 4100}[j], channels[i]);
@@ -453,10 +499,29 @@ static void bench_size(struct ffi_context *pool, int64_t h, int64_t c) {
   drop(a), drop(b), drop(m), drop(v), drop(up), drop(da), drop(db), drop(in), drop(out);
 }
 
+// The convolutions of sound: windows of k along height (tall) or width.
+static void bench_sound(struct ffi_context *pool, int64_t n, int64_t h, int64_t w, int64_t c, int64_t k, int tall,
+                        int64_t sh, int64_t sw) {
+  int64_t kh = tall ? k : 1, kw = tall ? 1 : k, oh = (h + sh - 1) / sh, ow = (w + sw - 1) / sw;
+  tensor *in = fill(MAKE(n, h, w, c), 0), *dx = MAKE(n, h, w, c), *kernel = fill(MAKE(kh, kw, 1, c), 0),
+         *out = fill(MAKE(n, oh, ow, c), 0), *grad = MAKE(kh, kw, 1, c);
+  char what[100];
+  snprintf(what, sizeof what, "%lldx%lldx%lldx%lld k%lldx%lld s%lld,%lld", (long long)n, (long long)h, (long long)w,
+           (long long)c, (long long)kh, (long long)kw, (long long)sh, (long long)sw);
+  timed(pool, what, "gonas.depthwise", (tensor *[]){in, kernel}, 2, &out, 1,
+        (int64_t[]){sh, sw, 1, 1, 1, 1, kh / 2, kw / 2}, 8);
+  timed(pool, "  its input's gradient", "gonas.depthwise", (tensor *[]){out, kernel}, 2, &dx, 1,
+        (int64_t[]){1, 1, sh, sw, 1, 1, kh / 2, kw / 2}, 8);
+  timed(pool, "  its kernel's gradient", "gonas.depthwise_kernel_gradient", (tensor *[]){in, out}, 2, &grad, 1,
+        (int64_t[]){sh, sw, 1, 1, kh / 2, kw / 2}, 6);
+  drop(in), drop(dx), drop(kernel), drop(out), drop(grad);
+}
+
 int main(int argc, char **argv) {
   if (argc > 1 && !strcmp(argv[1], "check")) return check(argc > 2);
-  if (argc < 2 || strcmp(argv[1], "bench")) {
-    fputs("usage: driver check [large] | bench [SET [THREADS]]\n", stderr);
+  int sound = argc > 1 && !strcmp(argv[1], "sound");
+  if (argc < 2 || (strcmp(argv[1], "bench") && !sound)) {
+    fputs("usage: driver check [large] | bench [SET [THREADS]] | sound [SET [THREADS]]\n", stderr);
     return 2;
   }
   if (argc > 2 && !gn_choose(argv[2])) {
@@ -464,6 +529,19 @@ int main(int argc, char **argv) {
     return 2;
   }
   struct ffi_context *pool = pool_open(argc > 3 ? atoi(argv[3]) : 2);
+  if (sound) {
+    for (int64_t k = 3; k <= 9; k += 2) {
+      for (int tall = 0; tall < 2; tall++) {
+        bench_sound(pool, 32, 64, 40, 48, k, tall, 1, 1);
+        bench_sound(pool, 32, 64, 40, 48, k, tall, 2, 2);
+        bench_sound(pool, 32, 16, 10, 96, k, tall, 1, 1);
+      }
+      bench_sound(pool, 64, 98, 1, 24, k, 1, 1, 1);
+      bench_sound(pool, 64, 98, 1, 24, k, 1, 2, 1);
+    }
+    pool_close(pool);
+    return 0;
+  }
   bench_size(pool, 32, 16);
   bench_size(pool, 16, 32);
   bench_size(pool, 8, 64);
