@@ -85,6 +85,12 @@ def convolutions():
             f"{k}x{k} stride {s} dilation {d}", "depthwise", (2, 2, 7, 6), 2, (k, k),
             (s, s), (d * (k // 2),) * 2, (d, d), groups=2,
         )
+    for kernel, stride, width in (((1, 3), (1, 1), 6), ((5, 1), (1, 1), 6), ((1, 7), (1, 2), 6), ((3, 1), (2, 1), 6), ((5, 1), (2, 2), 6),
+                                  ((9, 1), (1, 1), 1), ((3, 1), (2, 1), 1)):
+        yield conv(
+            f"{kernel[0]}x{kernel[1]} stride ({stride[0]},{stride[1]}) width {width}", "depthwise", (2, 3, 11, width), 3, kernel,
+            stride, (kernel[0] // 2, kernel[1] // 2), groups=3,
+        )
 
 
 def pools():

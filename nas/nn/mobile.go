@@ -46,11 +46,11 @@ func Convolution(name string, in, out, kh, kw int, stride [2]int) Module {
 }
 
 // DepthwiseConvolution is a depthwise convolution without batch norm: [batch, height, width, channels] to [batch, height/stride,
-// width/stride, channels], kernel×kernel with a padding of half of it.
-func DepthwiseConvolution(name string, channels, kernel, stride int) Module {
+// width/stride, channels], kernel kh×kw with a padding of half of it. A kernel of 1 along an axis looks along the other alone.
+func DepthwiseConvolution(name string, channels, kh, kw int, stride [2]int) Module {
 	weight := Join(name, "weight")
-	return NewLeaf(fmt.Sprintf("depthwise|%s|%d|k%d|s%d", name, channels, kernel, stride), []Spec{depthwiseSpec(weight, channels, kernel, kernel)}, func(c *Ctx, x []*Node) []*Node {
-		return []*Node{DepthwiseConv(x[0], c.Tensor(weight), square(stride), square(1), square(kernel/2))}
+	return NewLeaf(fmt.Sprintf("depthwise|%s|%d|%dx%d|s%v", name, channels, kh, kw, stride), []Spec{depthwiseSpec(weight, channels, kh, kw)}, func(c *Ctx, x []*Node) []*Node {
+		return []*Node{DepthwiseConv(x[0], c.Tensor(weight), stride, square(1), [2]int{kh / 2, kw / 2})}
 	})
 }
 

@@ -59,7 +59,7 @@ func (b MultiPath) parts() (m multiPath, err error) {
 		return m, err
 	}
 	for _, branch := range b.Branches {
-		p, err := convNormAct(branch.Name, DepthwiseConvolution("0", b.Hidden, branch.Kernel, b.Stride), b.Hidden, b.Activation)
+		p, err := convNormAct(branch.Name, DepthwiseConvolution("0", b.Hidden, branch.Kernel, branch.Kernel, square(b.Stride)), b.Hidden, b.Activation)
 		if err != nil {
 			return m, err
 		}
