@@ -1,6 +1,7 @@
 // Command run compares one bilevel search step of the DARTS supernet, a strict-fair step of FairNAS, a search step of ROME, and
-// the evaluation of four networks of the zoo, with the same networks in PyTorch, NSGA-II with pymoo's, and the
-// audio front end with torchaudio's, on this machine and in one run, and writes the results to benchmarks/results:
+// the evaluation of four networks of the zoo, with the same networks in PyTorch, convolutions of sound with PyTorch's, NSGA-II
+// with pymoo's, and the audio front end with torchaudio's, on this machine and in one run, and writes the results to
+// benchmarks/results:
 //
 //	go run ./benchmarks/run            (or: make bench)
 //	go run ./benchmarks/run -suite inference
@@ -37,7 +38,7 @@ type options struct {
 	Formats       []string
 	Root          string
 	Binary        string
-	// Self is this program, which is also our side of the suites fairnas and rome.
+	// Self is this program, which is also our side of the suites fairnas, rome and unidirectional.
 	Self     string
 	TorchDir string
 	PymooDir string
@@ -53,13 +54,13 @@ type options struct {
 }
 
 // suiteNames are the comparisons, in the order of the report's folder.
-var suiteNames = []string{"audio", "darts-step", "fairnas", "inference", "nsga2", "rome"}
+var suiteNames = []string{"audio", "darts-step", "fairnas", "inference", "nsga2", "rome", "unidirectional"}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	processes := map[string]func(context.Context, []string, io.Writer) error{
-		fairnasStepName: fairnasProcess, romeStepName: romeProcess, dartsStepName: dartsProcess, doctorName: doctorProcess, audioFeaturesName: audioProcess, zooName: zooProcess, gpuCheckName: gpuCheck,
+		fairnasStepName: fairnasProcess, romeStepName: romeProcess, soundWorkerName: soundWorker, dartsStepName: dartsProcess, doctorName: doctorProcess, audioFeaturesName: audioProcess, zooName: zooProcess, gpuCheckName: gpuCheck,
 	}
 	if len(os.Args) > 1 {
 		if process, ok := processes[os.Args[1]]; ok {
@@ -238,7 +239,7 @@ func bench(ctx context.Context, o options, out, log io.Writer) error {
 		if python, err = torchEnvironment(o.TorchDir, filepath.Join(scripts, "requirements.txt")).python(ctx, log); err != nil {
 			return err
 		}
-		// The suites fairnas and rome compare both sides' losses themselves.
+		// The suites fairnas, rome and unidirectional compare both sides themselves.
 		if slices.Contains(o.Suites, "darts-step") || slices.Contains(o.Suites, "inference") {
 			if o.Golden == "" {
 				fmt.Fprintln(log, "PyTorch's network is not compared with reference numbers: neither -golden nor GONAS_GOLDEN is set")
@@ -251,7 +252,7 @@ func bench(ctx context.Context, o options, out, log io.Writer) error {
 	for _, s := range []struct {
 		name string
 		run  func(ctx context.Context, o options, python string, out, log io.Writer) error
-	}{{"fairnas", fairnasSuite}, {"rome", romeSuite}, {"inference", inference}} {
+	}{{"fairnas", fairnasSuite}, {"rome", romeSuite}, {"unidirectional", soundSuite}, {"inference", inference}} {
 		if !slices.Contains(o.Suites, s.name) {
 			continue
 		}
