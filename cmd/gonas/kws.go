@@ -171,7 +171,7 @@ func (c kwsCmd) stream(a *app, s *kws.Spotter, r io.Reader) error {
 	if end.OddByte {
 		fmt.Fprintln(a.stderr, "the stream ended in the middle of a sample: its last byte was left out")
 	}
-	_, err = fmt.Fprintf(a.stderr, "%d keywords in %.2f s; %d windows: %.2f ms a window (median; features and network), the first, with loading or compiling the program, %.1f ms\n",
+	_, err = fmt.Fprintf(a.stderr, "keywords: %d in %.2f s; windows: %d, %.2f ms a window (median; features and network), the first, with loading or compiling the program, %.1f ms\n",
 		found, end.Seconds, end.Windows, milliseconds(end.Median), milliseconds(end.First))
 	return err
 }
