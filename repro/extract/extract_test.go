@@ -82,6 +82,17 @@ func TestQuantities(t *testing.T) {
 	tested := run.Result{Numbers: run.Values{{Name: "test_accuracy", Number: 0.4125}}}
 	instead := tested
 	instead.Spec.Instead = "two edges a node"
+	size := space.Size{Cells: 1, Channels: 16, Classes: 12, InputChannels: 40}
+	words, err := space.TCResNet(size, 98)
+	require.NoError(t, err)
+	network, err := words.Network([]int{8, 3, 8})
+	require.NoError(t, err)
+	chain := run.Result{Spec: run.Spec{Space: space.TCResNetName}, Network: &network, Tables: []run.Table{{Name: space.ChainTable, Kind: run.Softmax,
+		Rows: []string{"1", "2", "3"}, Columns: [][]string{{"k3", "skip_connect"}}, Epochs: []run.Snapshot{{Weights: [][]float64{{0.25, 0.75}, {0.5, 0.5}, {0.9, 0.1}}}}}}}
+	elsewhereChain := run.Result{Network: &network}
+	detected := run.Result{ROC: &run.ROC{Words: 1, FalseAlarms: []float64{0, 0.5, 1}, FalseRejects: []float64{0.4, 0, 0}}}
+	otherDetected := detected
+	otherDetected.Spec.Instead = "two edges a node"
 	alike := func(x float64) []float64 { return []float64{x, x, x, x} }
 	upside := func(truth []float64) (out []float64) {
 		for _, x := range truth {
@@ -112,6 +123,13 @@ func TestQuantities(t *testing.T) {
 		{"no sigmoids", "bimodal_share", softmax, 0, "no table of sigmoids"},
 		{"skips of both cells", "skips", derived(9), 9, ""},
 		{"no cells", "skips", softmax, 0, "derived no cells"},
+		{"skips of a chain", "skips", chain, 2, ""},
+		{"of its layers", "skip_share", chain, 2.0 / 3, ""},
+		{"of all layers", "skip_weight", chain, 0.45, ""},
+		{"a chain of another space", "skips", elsewhereChain, 0, "derived no cells"},
+		{"words", "false_reject_area_percent", detected, 10, ""},
+		{"other words", "false_reject_area_percent", otherDetected, 0, "trained instead"},
+		{"no words", "false_reject_area_percent", tested, 0, "not tested on words"},
 		{"skips of all edges", "skip_share", derived(4), 0.25, ""},
 		{"skips of few edges", "skip_share", kept("skip_connect", "sep_conv_3x3", "skip_connect", "skip_connect"), 0.75, ""},
 		{"no skips", "skip_share", kept("sep_conv_3x3"), 0, ""},
