@@ -3,7 +3,6 @@ package datasets
 import (
 	"embed"
 	"fmt"
-	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -158,13 +157,7 @@ func (s *clipSet) open(dir string) (*Set, error) {
 
 // embedded reads the part of the set that travels in the binary.
 func (s *clipSet) embedded(name string) (*Set, error) {
-	files, err := fs.Sub(embeddedSound, "embedded")
-	if err != nil {
-		return nil, err
-	}
-	own := *s
-	own.name = name
-	train, test, err := own.load(files, "the binary")
+	train, test, err := s.inBinary(name)
 	if err != nil {
 		return nil, err
 	}

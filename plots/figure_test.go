@@ -171,6 +171,10 @@ func sampleFigures(t *testing.T) map[string]Figure {
 			return Alphas(w, "Final weights of uneven edges")
 		},
 		"dominant-uneven": func() (Figure, error) { return Dominant(uneven(true), "Dominant operations of uneven edges") },
+		"sound":           func() (Figure, error) { return Sound(sampleClip(16000, 16000), "A tone that rises") },
+		"waveform": func() (Figure, error) {
+			return Sound(Clip{Samples: sampleClip(400, 4000).Samples, Rate: 4000}, "Waveform")
+		},
 		"epochs": func() (Figure, error) {
 			return Epochs(sampleTraces(4, 30, "training loss", "validation loss", "beta"), "Losses, seed 0")
 		},

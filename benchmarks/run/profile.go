@@ -160,7 +160,7 @@ func addBusy(busy []float64, share float64, calls []engine.Call, from, to time.T
 }
 
 // bottleneckKey finds an inverted bottleneck and the side of its images in an executable's key.
-var bottleneckKey = regexp.MustCompile(`bottleneck\|.* In:(\d+) Hidden:(\d+) Out:(\d+) Kernel:(\d+) Stride:(\d+) .*?\[\d+, (\d+), `)
+var bottleneckKey = regexp.MustCompile(`bottleneck\|.* In:(\d+) Hidden:(\d+) Out:(\d+) Kernel:\[(\d+) \d+\] Stride:(\d+) .*?\[\d+, (\d+), `)
 
 // describeKey splits an executable's key into kind and block, in words where it is a bottleneck.
 func describeKey(key string) (kind, block string) {
