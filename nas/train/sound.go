@@ -82,7 +82,7 @@ var soundProfiles = map[datasets.Kind]map[string]method.Profile{
 		profile.Quick: {
 			Set:     `{"epochs": 30, "steps_per_epoch": 20, "batch": 64, "decay_epochs": 10}`,
 			Note:    "minutes: 30 epochs of 20 steps, batch 64, the rate falls to a tenth every 10",
-			Seconds: 60,
+			Seconds: 18,
 		},
 		profile.Day: {
 			Set:  `{"epochs": 300, "steps_per_epoch": 0, "batch": 64, "decay_epochs": 100}`,
@@ -101,8 +101,9 @@ var soundProfiles = map[datasets.Kind]map[string]method.Profile{
 			Seconds: 1,
 		},
 		profile.Quick: {
-			Set:  `{"epochs": 40, "steps_per_epoch": 10, "batch": 16}`,
-			Note: "minutes: 40 epochs of 10 steps, batch 16",
+			Set:     `{"epochs": 40, "steps_per_epoch": 10, "batch": 16}`,
+			Note:    "minutes: 40 epochs of 10 steps, batch 16",
+			Seconds: 20,
 		},
 		profile.Day: {
 			Set:  `{"epochs": 300, "steps_per_epoch": 20, "batch": 32}`,

@@ -159,8 +159,8 @@ func ExampleClaims() {
 		}
 	}
 	// Output:
-	// claim                              status          the paper prints   measured (95 % interval), profile quick
-	// akws-8x                            reproduced      8 x                8.12844 x
+	// claim                                             status          the paper prints   measured (95 % interval), profile quick
+	// akws-8x                                           reproduced      8 x                8.12844 x
 }
 
 // The work is done by the first cell that asks for it.

@@ -81,7 +81,7 @@ func TestJobsFollowTheClaims(t *testing.T) {
 	assert.Contains(t, labels(jobs), "search fairdarts-no01")
 	for _, j := range jobs {
 		assert.NotEmpty(t, j.Claims)
-		assert.Positive(t, j.Expected)
+		assert.Positive(t, j.Expected, j.Kind+" "+j.Label)
 		assert.False(t, j.Done)
 	}
 	r.Claims = named(t, "fd-x-skips")
