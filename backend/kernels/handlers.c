@@ -121,11 +121,28 @@ typedef struct {
   gn_conv a;
 } conv_work;
 
+// The least of a row that is a piece of its own.
+enum { PIECE_COLUMNS = 64 };
+
+// Lays images that are one pixel wide on their side, where the kernel is too:
+// the memory is the same, and rows are what the kernels are good at. There are
+// then few of them, so that they are cut into pieces.
+static void lay_on_side(gn_conv *a) {
+  a->pieces = 1;
+  if (a->w != 1 || a->ow != 1 || a->kw != 1 || a->pw != 0) return;
+  a->w = a->h, a->ow = a->oh, a->kw = a->kh, a->sw = a->sh, a->lw = a->lh, a->dw = a->dh, a->pw = a->ph;
+  a->h = a->oh = a->kh = a->sh = a->lh = a->dh = 1;
+  a->ph = 0;
+  a->pieces = at_least_one(at_most((GN_CHUNKS + a->batch - 1) / a->batch, a->ow / (PIECE_COLUMNS * a->lw)));
+}
+
+static int64_t all_pieces(const gn_conv *a) { return a->batch * a->oh * a->pieces; }
+
 static void conv_chunk(void *w, int phase, int64_t i) {
   (void)phase;
   const conv_work *k = w;
-  int64_t rows = k->a.batch * k->a.oh;
-  k->set->conv(&k->a, gn_from(rows, k->a.chunks, i), gn_from(rows, k->a.chunks, i + 1));
+  int64_t pieces = all_pieces(&k->a);
+  k->set->conv(&k->a, gn_from(pieces, k->a.chunks, i), gn_from(pieces, k->a.chunks, i + 1));
 }
 
 static ffi_error *depthwise(ffi_frame *f) {
@@ -159,7 +176,8 @@ static ffi_error *depthwise(ffi_frame *f) {
                   .ph = p[6],
                   .pw = p[7]}};
   int64_t rows = w.a.batch * w.a.oh, work = rows * w.a.ow * w.a.c * w.a.kh * w.a.kw / (w.a.lh * w.a.lw);
-  w.a.chunks = at_most(rows, GN_CHUNKS);
+  lay_on_side(&w.a);
+  w.a.chunks = at_most(all_pieces(&w.a), GN_CHUNKS);
   gn_job job = {conv_chunk, NULL, &w, 1, {w.a.chunks}, work < SERIAL_WORK};
   if (gn_run(f, &job)) return fail(f, FFI_RESOURCE_EXHAUSTED, "gonas.depthwise: out of memory");
   return NULL;
@@ -170,8 +188,8 @@ static void conv_kernel_chunk(void *w, int phase, int64_t i) {
   const gn_conv *a = &k->a;
   int64_t size = a->kh * a->kw * a->c;
   if (!phase) {
-    int64_t rows = a->batch * a->oh;
-    k->set->conv_kernel(a, gn_from(rows, a->chunks, i), gn_from(rows, a->chunks, i + 1), a->partial + i * size);
+    int64_t pieces = all_pieces(a);
+    k->set->conv_kernel(a, gn_from(pieces, a->chunks, i), gn_from(pieces, a->chunks, i + 1), a->partial + i * size);
     return;
   }
   add_partial(a->partial, a->chunks, size, a->out, i * size / GN_CHUNKS, (i + 1) * size / GN_CHUNKS);
@@ -214,8 +232,9 @@ static ffi_error *depthwise_kernel_gradient(ffi_frame *f) {
                   .dw = p[3],
                   .ph = p[4],
                   .pw = p[5]}};
-  int64_t rows = w.a.batch * w.a.oh, pixels = rows * w.a.ow, size = w.a.kh * w.a.kw * w.a.c;
-  w.a.chunks = at_least_one(at_most(at_most(rows, GN_CHUNKS), pixels / 64));
+  int64_t pixels = w.a.batch * w.a.oh * w.a.ow, size = w.a.kh * w.a.kw * w.a.c;
+  lay_on_side(&w.a);
+  w.a.chunks = at_least_one(at_most(at_most(all_pieces(&w.a), GN_CHUNKS), pixels / 64));
   w.a.partial = malloc(sizeof(float) * at_least_one(w.a.chunks * size));
   if (!w.a.partial) return fail(f, FFI_RESOURCE_EXHAUSTED, "gonas.depthwise_kernel_gradient: out of memory");
   gn_job job = {conv_kernel_chunk, NULL, &w, 2, {w.a.chunks, GN_CHUNKS}, pixels * size < SERIAL_WORK};

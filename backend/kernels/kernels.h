@@ -43,7 +43,8 @@ typedef struct {
   int64_t lh, lw;            // input dilation
   int64_t dh, dw;            // kernel dilation
   int64_t ph, pw;            // low padding
-  int64_t chunks;
+  int64_t pieces;            // parts that a row of the output is cut into
+  int64_t chunks;            // of rows, or of their pieces
   float *partial;            // gradient: chunks x kh x kw x c
 } gn_conv;
 
@@ -77,7 +78,7 @@ typedef struct {
 // One instruction set's kernels.
 typedef struct {
   const char *name;
-  void (*conv)(const gn_conv *, int64_t from, int64_t to);            // rows of batch x oh
+  void (*conv)(const gn_conv *, int64_t from, int64_t to);            // pieces of batch x oh rows
   void (*conv_kernel)(const gn_conv *, int64_t from, int64_t to, float *partial);
   void (*pool)(const gn_pool *, int64_t from, int64_t to);            // rows of batch x oh
   void (*pool_gradient)(const gn_pool *, int64_t image, int64_t from, int64_t to);  // input rows

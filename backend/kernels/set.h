@@ -156,30 +156,42 @@ INL void inside(const columns *t, int64_t j, int64_t *a, int64_t *b) {
   *b = e;
 }
 
-// Runs block(size, edge) over the outputs of a row in blocks of BLOCK, or of
-// less where the row is shorter. The last block may overlap the one before: the
-// same results twice cost less than short blocks. edge is a constant: whether
-// some taps of some output of the block are outside.
-#define EACH_BLOCK_OF(t, j, size, block)                          \
-  for (int64_t j = 0;; j += size) {                               \
-    if (j + size > (t)->count) {                                  \
-      if (j >= (t)->count) break;                                 \
-      j = (t)->count - size;                                      \
-    }                                                             \
-    if (j >= (t)->from && j + size <= (t)->to) {                  \
-      block(j, size, 0);                                          \
-    } else {                                                      \
-      block(j, size, 1);                                          \
-    }                                                             \
+// Runs block(size, edge) over the outputs of a row from begin to end in blocks
+// of BLOCK, and over the rest in the smallest block that takes it. That one may
+// overlap the one before: the same results twice cost less than short blocks.
+// edge is a constant: whether some taps of some output of the block are outside.
+#define ONE_BLOCK(t, j, size, block)                              \
+  if (j >= (t)->from && j + size <= (t)->to) {                    \
+    block(j, size, 0);                                            \
+  } else {                                                        \
+    block(j, size, 1);                                            \
   }
-#define EACH_BLOCK(t, j, block)                                   \
+#define EACH_BLOCK(t, begin, end, block)                          \
   do {                                                            \
-    if ((t)->count >= BLOCK) {                                    \
-      EACH_BLOCK_OF(t, j, BLOCK, block)                           \
-    } else if ((t)->count >= 4) {                                 \
-      EACH_BLOCK_OF(t, j, 4, block)                               \
+    int64_t j = begin;                                            \
+    for (; j + BLOCK <= end; j += BLOCK) {                        \
+      ONE_BLOCK(t, j, BLOCK, block)                               \
+    }                                                             \
+    int64_t rest = end - j;                                       \
+    if (rest > 4 && end - begin >= BLOCK) {                       \
+      j = end - BLOCK;                                            \
+      ONE_BLOCK(t, j, BLOCK, block)                               \
+      rest = 0;                                                   \
+    } else if (rest > 4) {                                        \
+      ONE_BLOCK(t, j, 4, block)                                   \
+      j += 4;                                                     \
+      rest -= 4;                                                  \
+    }                                                             \
+    if (rest > 2 && end - begin >= 4) {                           \
+      j = end - 4;                                                \
+      ONE_BLOCK(t, j, 4, block)                                   \
     } else {                                                      \
-      EACH_BLOCK_OF(t, j, 1, block)                               \
+      for (; rest >= 2; rest -= 2, j += 2) {                      \
+        ONE_BLOCK(t, j, 2, block)                                 \
+      }                                                           \
+      if (rest > 0) {                                             \
+        ONE_BLOCK(t, j, 1, block)                                 \
+      }                                                           \
     }                                                             \
   } while (0)
 
@@ -214,131 +226,261 @@ INL void conv_block(const columns *t, const window_rows *r, int64_t c, int64_t c
   for (int i = 0; i < size; i++) store(out + (j + i) * out_step + c0, sum[i], n);
 }
 
+// The same outputs from begin to end for windows of one row whose taps read
+// neighbouring columns: each input is read once and added to all outputs that it
+// belongs to, which are in registers until they have all their taps. So the
+// row's ends need no care: what has no input there is never added. Of the vecs
+// vectors the last has n channels.
+INL void conv_slide(int taps, int vecs, const columns *t, const float *in, int64_t in_width, const float *w, int64_t c,
+                    float *out, int64_t out_step, int64_t begin, int64_t end, int n) {
+  vf sum[18];
+  vf tap[18];
+#pragma GCC unroll 2
+  for (int v = 0; v < vecs; v++) {
+#pragma GCC unroll 9
+    for (int k = 0; k < taps; k++) {
+      tap[v * taps + k] = load(w + (t->tap + k * t->tap_step) * c + v * L, v + 1 < vecs ? L : n);
+      sum[v * taps + k] = all(0);
+    }
+  }
+  int64_t first = begin + t->offset, last = end + t->offset + taps - 1;
+  int64_t p = first < 0 ? 0 : first, whole = first + taps - 1;
+  if (last > in_width) last = in_width;
+  in += p * c;
+  float *o = out + (p - whole + begin) * out_step;
+  for (; p < last; p++, in += c, o += out_step) {
+#pragma GCC unroll 2
+    for (int v = 0; v < vecs; v++) {
+      vf x = load(in + v * L, v + 1 < vecs ? L : n);
+      vf *s = sum + v * taps;
+#pragma GCC unroll 9
+      for (int k = 0; k < taps; k++) s[k] += x * tap[v * taps + taps - 1 - k];
+      if (p >= whole) store(o + v * L, s[0], v + 1 < vecs ? L : n);
+#pragma GCC unroll 9
+      for (int k = 0; k + 1 < taps; k++) s[k] = s[k + 1];
+      s[taps - 1] = all(0);
+    }
+  }
+  // What the inputs beyond the row's end would have completed.
+  int64_t j = p - whole + begin;
+#pragma GCC unroll 9
+  for (int k = 0; k + 1 < taps; k++, j++, o += out_step) {
+    if (j < begin || j >= end) continue;
+#pragma GCC unroll 2
+    for (int v = 0; v < vecs; v++) store(o + v * L, sum[v * taps + k], v + 1 < vecs ? L : n);
+  }
+}
+
+// All channels of a row by conv_slide; returns 0 where it has no such window.
+static int conv_slides(const columns *t, const float *in, int64_t in_width, const float *w, int64_t c, float *out,
+                       int64_t out_step, int64_t begin, int64_t end) {
+  int64_t c0 = 0;
+#define SLIDE_PART(k, vecs, n) \
+  conv_slide(k, vecs, t, in + c0, in_width, w + c0, c, out + c0, out_step, begin, end, n)
+#define SLIDE(k, vecs)                                           \
+  case k:                                                        \
+    for (; c0 + vecs * L <= c; c0 += vecs * L) SLIDE_PART(k, vecs, L); \
+    for (; c0 + L <= c; c0 += L) SLIDE_PART(k, 1, L);            \
+    if (c0 < c) SLIDE_PART(k, 1, (int)(c - c0));                 \
+    return 1
+  switch (t->taps) {
+    SLIDE(2, 2);
+    SLIDE(3, 2);
+    SLIDE(4, 2);
+    SLIDE(5, 2);
+    SLIDE(7, 2);
+    SLIDE(9, 1);
+  }
+  return 0;
+}
+
+// Columns from begin to end of rows from to to of the outputs phase, phase+lw, ...
+static void conv_columns(const gn_conv *a, const columns *t, int64_t phase, int64_t from, int64_t to, int64_t begin,
+                         int64_t end) {
+  window_rows r;
+  int64_t c = a->c, out_step = a->lw * c, image = from / a->oh, y = from % a->oh;
+  int slides = a->kh == 1 && t->taps > 1 && t->step == 1 && t->offset_step == 1 && t->low[t->taps - 1] == 0 &&
+               t->high[0] == t->count;
+  for (int64_t row = from; row < to; row++) {
+    const float *in = a->in + image * a->h * a->w * c;
+    r.rows = 0;
+    for (int64_t k = 0; k < a->kh; k++) {
+      int64_t at = y * a->sh + k * a->dh - a->ph;
+      if (at < 0) continue;
+      if (a->lh > 1) {
+        if (at % a->lh) continue;
+        at /= a->lh;
+      }
+      if (at >= a->h) break;
+      r.in[r.rows] = in + at * a->w * c;
+      r.kernel[r.rows++] = a->kernel + k * a->kw * c;
+    }
+    float *out = a->out + (row * a->ow + phase) * c;
+    if (!slides || !r.rows ||
+        !conv_slides(t, r.in[0], a->w, r.kernel[0], c, out, out_step, begin, end)) {
+#define CONV_BLOCK(j, size, edge) conv_block(t, &r, c, c0, j, out, out_step, size, edge, n)
+      EACH_VECTOR(c, c0, n, EACH_BLOCK(t, begin, end, CONV_BLOCK));
+    }
+    if (++y == a->oh) {
+      y = 0;
+      image++;
+    }
+  }
+}
+
+// Columns that are worked on together, so that the first cache holds what the
+// windows of the next row read again: a multiple of BLOCK, or all.
+INL int64_t strip_columns(const gn_conv *a, int64_t count) {
+  int64_t rows = a->kh + 1, column = rows * a->c * a->sw * (int64_t)sizeof(float);
+  if (a->kh == 1 || count * column <= 2 * CACHED) return count;
+  int64_t n = CACHED / column / BLOCK * BLOCK;
+  return n < BLOCK ? BLOCK : n;
+}
+
+// Runs body(from, to, begin, end) over the rows and columns of the pieces from
+// from to to, a piece being a part of a row, in strips where rows are whole.
+#define EACH_PIECE(a, count, pieces_from, pieces_to, body)                                   \
+  do {                                                                                       \
+    if ((a)->pieces > 1) {                                                                   \
+      for (int64_t i = pieces_from; i < pieces_to; i++) {                                    \
+        int64_t row = i / (a)->pieces;                                                       \
+        int64_t piece = i % (a)->pieces;                                                     \
+        body(row, row + 1, gn_from(count, (a)->pieces, piece), gn_from(count, (a)->pieces, piece + 1)); \
+      }                                                                                      \
+    } else {                                                                                 \
+      int64_t width = strip_columns(a, count);                                               \
+      for (int64_t j = 0; j < count;) {                                                      \
+        int64_t next = count - j < 2 * width ? count : j + width;                            \
+        body(pieces_from, pieces_to, j, next);                                               \
+        j = next;                                                                            \
+      }                                                                                      \
+    }                                                                                        \
+  } while (0)
+
 static void conv(const gn_conv *a, int64_t from, int64_t to) {
   columns t;
-  window_rows r;
-  int64_t c = a->c, out_step = a->lw * c;
   for (int64_t phase = 0; phase < a->lw && phase < a->ow; phase++) {
     set_columns(&t, phase, a->lw, a->ow, a->w, a->kw, a->sw, a->dw, a->pw);
-    int64_t image = from / a->oh, y = from % a->oh;
-    for (int64_t row = from; row < to; row++) {
-      const float *in = a->in + image * a->h * a->w * c;
-      r.rows = 0;
-      for (int64_t k = 0; k < a->kh; k++) {
-        int64_t at = y * a->sh + k * a->dh - a->ph;
-        if (at < 0) continue;
-        if (a->lh > 1) {
-          if (at % a->lh) continue;
-          at /= a->lh;
-        }
-        if (at >= a->h) break;
-        r.in[r.rows] = in + at * a->w * c;
-        r.kernel[r.rows++] = a->kernel + k * a->kw * c;
-      }
-      float *out = a->out + (row * a->ow + phase) * c;
-#define CONV_BLOCK(j, size, edge) conv_block(&t, &r, c, c0, j, out, out_step, size, edge, n)
-      EACH_VECTOR(c, c0, n, EACH_BLOCK(&t, j, CONV_BLOCK));
-      if (++y == a->oh) {
-        y = 0;
-        image++;
-      }
-    }
+#define CONV_PIECE(rows_from, rows_to, begin, end) conv_columns(a, &t, phase, rows_from, rows_to, begin, end)
+    EACH_PIECE(a, t.count, from, to, CONV_PIECE);
   }
 }
 
 // --- its kernel's gradient ---
 
-// Adds the products of a row of the upstream gradient and ky rows of the input
-// to ky x kx sums, which are in registers meanwhile.
-INL void kernel_span(int ky, int kx, const columns *t, const float *const *in, float *const *sums, const float *g,
-                     int64_t c, int64_t c0, int n) {
+// Adds the products of a row of the upstream gradient, columns begin to end, and
+// ky rows of the input to ky x kx sums, which are in registers meanwhile. Where
+// these are few, every way has its own, so that additions need not wait for each
+// other.
+INL void kernel_span(int ky, int kx, int ways, const columns *t, const float *const *in, float *const *sums,
+                     const float *g, int64_t begin, int64_t end, int64_t c, int64_t c0, int n) {
   vf s[25];
-  const float *p[5];
+  const float *p[9];
   int64_t step = t->step * c, next = t->offset_step * c;
-#pragma GCC unroll 8
+#pragma GCC unroll 25
+  for (int i = ky * kx; i < ways * ky * kx; i++) s[i] = all(0);
+#pragma GCC unroll 9
   for (int y = 0; y < ky; y++) {
     p[y] = in[y] + t->offset * c + c0;
-#pragma GCC unroll 8
+#pragma GCC unroll 9
     for (int k = 0; k < kx; k++) s[y * kx + k] = load(sums[y] + k * c + c0, n);
   }
   g += c0;
-  int64_t x = 0;
+  int64_t x = begin;
   for (int part = 0; part < 3; part++) {
-    int64_t end = part == 0 ? t->from : part == 1 ? t->to : t->count;
+    int64_t until = part == 0 ? t->from : part == 1 ? t->to : end;
+    if (until > end) until = end;
     if (part == 1) {
-      for (; x < end; x++) {
-        vf v = load(g + x * c, n);
-#pragma GCC unroll 8
-        for (int y = 0; y < ky; y++) {
-#pragma GCC unroll 8
-          for (int k = 0; k < kx; k++) s[y * kx + k] += load(p[y] + x * step + k * next, n) * v;
+      for (; x + ways <= until; x += ways) {
+#pragma GCC unroll 4
+        for (int w = 0; w < ways; w++) {
+          vf v = load(g + (x + w) * c, n);
+#pragma GCC unroll 9
+          for (int y = 0; y < ky; y++) {
+#pragma GCC unroll 9
+            for (int k = 0; k < kx; k++) s[(w * ky + y) * kx + k] += load(p[y] + (x + w) * step + k * next, n) * v;
+          }
         }
       }
-      continue;
     }
-    for (; x < end; x++) {
+    for (; x < until; x++) {
       vf v = load(g + x * c, n);
-#pragma GCC unroll 8
+#pragma GCC unroll 9
       for (int k = 0; k < kx; k++) {
         if (x < t->low[k] || x >= t->high[k]) continue;
-#pragma GCC unroll 8
+#pragma GCC unroll 9
         for (int y = 0; y < ky; y++) s[y * kx + k] += load(p[y] + x * step + k * next, n) * v;
       }
     }
   }
-#pragma GCC unroll 8
+#pragma GCC unroll 4
+  for (int w = 1; w < ways; w++) {
+#pragma GCC unroll 9
+    for (int i = 0; i < ky * kx; i++) s[i] += s[w * ky * kx + i];
+  }
+#pragma GCC unroll 9
   for (int y = 0; y < ky; y++) {
-#pragma GCC unroll 8
+#pragma GCC unroll 9
     for (int k = 0; k < kx; k++) store(sums[y] + k * c + c0, s[y * kx + k], n);
   }
 }
 
 // One tap of any window.
-INL void kernel_tap(const columns *t, int64_t k, const float *in, float *sum, const float *g, int64_t c, int64_t c0,
-                    int n) {
+INL void kernel_tap(const columns *t, int64_t k, const float *in, float *sum, const float *g, int64_t begin,
+                    int64_t end, int64_t c, int64_t c0, int n) {
   vf s = load(sum + c0, n);
   const float *p = in + (t->offset + k * t->offset_step) * c + c0;
-  for (int64_t x = t->low[k]; x < t->high[k]; x++) s += load(p + x * t->step * c, n) * load(g + x * c + c0, n);
+  if (begin < t->low[k]) begin = t->low[k];
+  if (end > t->high[k]) end = t->high[k];
+  for (int64_t x = begin; x < end; x++) s += load(p + x * t->step * c, n) * load(g + x * c + c0, n);
   store(sum + c0, s, n);
 }
 
 INL void kernel_row(const columns *t, int64_t rows, const float *const *in, float *const *sums, const float *g,
-                    int64_t c, int64_t c0, int n) {
+                    int64_t begin, int64_t end, int64_t c, int64_t c0, int n) {
   int64_t y = 0;
-#define SPAN(ky, kx)                                                  \
-  for (; y + ky <= rows; y += ky) {                                   \
-    kernel_span(ky, kx, t, in + y, sums + y, g, c, c0, n);            \
+#define SPAN(ky, kx, ways)                                                        \
+  for (; y + ky <= rows; y += ky) {                                               \
+    kernel_span(ky, kx, ways, t, in + y, sums + y, g, begin, end, c, c0, n);      \
   }
   switch (t->taps) {
+    case 1:
+      SPAN(9, 1, (L == 16 ? 2 : 1));
+      SPAN(7, 1, (L == 16 ? 2 : 1));
+      SPAN(5, 1, 2);
+      SPAN(3, 1, 4);
+      SPAN(1, 1, 4);
+      break;
     case 3:
-      SPAN(3, 3);
-      SPAN(1, 3);
+      SPAN(3, 3, 1);
+      SPAN(1, 3, 4);
       break;
     case 5:
 #if L == 16
-      SPAN(5, 5);
+      SPAN(5, 5, 1);
 #endif
-      SPAN(2, 5);
-      SPAN(1, 5);
+      SPAN(2, 5, 1);
+      SPAN(1, 5, 2);
       break;
     case 7:
 #if L == 16
-      SPAN(3, 7);
+      SPAN(3, 7, 1);
 #endif
-      SPAN(1, 7);
+      SPAN(1, 7, (L == 16 ? 2 : 1));
+      break;
+    case 9:
+      SPAN(1, 9, (L == 16 ? 2 : 1));
       break;
     default:
       for (; y < rows; y++) {
-        for (int64_t k = 0; k < t->taps; k++) kernel_tap(t, k, in[y], sums[y] + k * c, g, c, c0, n);
+        for (int64_t k = 0; k < t->taps; k++) kernel_tap(t, k, in[y], sums[y] + k * c, g, begin, end, c, c0, n);
       }
   }
 }
 
-static void conv_kernel(const gn_conv *a, int64_t from, int64_t to, float *partial) {
-  columns t;
+static void kernel_columns(const gn_conv *a, const columns *t, int64_t from, int64_t to, int64_t begin, int64_t end,
+                           float *partial) {
   int64_t c = a->c, image = from / a->oh, y = from % a->oh;
-  set_columns(&t, 0, 1, a->ow, a->w, a->kw, a->sw, a->dw, a->pw);
-  memset(partial, 0, sizeof(float) * a->kh * a->kw * c);
   for (int64_t row = from; row < to; row++) {
     int64_t rows = 0;
     const float *in[GN_MAX_WINDOW];
@@ -351,12 +493,20 @@ static void conv_kernel(const gn_conv *a, int64_t from, int64_t to, float *parti
       sums[rows++] = partial + k * a->kw * c;
     }
     const float *g = a->kernel + row * a->ow * c;
-    EACH_VECTOR(c, c0, n, kernel_row(&t, rows, in, sums, g, c, c0, n));
+    EACH_VECTOR(c, c0, n, kernel_row(t, rows, in, sums, g, begin, end, c, c0, n));
     if (++y == a->oh) {
       y = 0;
       image++;
     }
   }
+}
+
+static void conv_kernel(const gn_conv *a, int64_t from, int64_t to, float *partial) {
+  columns t;
+  set_columns(&t, 0, 1, a->ow, a->w, a->kw, a->sw, a->dw, a->pw);
+  memset(partial, 0, sizeof(float) * a->kh * a->kw * a->c);
+#define KERNEL_PIECE(rows_from, rows_to, begin, end) kernel_columns(a, &t, rows_from, rows_to, begin, end, partial)
+  EACH_PIECE(a, a->ow, from, to, KERNEL_PIECE);
 }
 
 // --- max-pool ---
@@ -397,7 +547,7 @@ static void pool(const gn_pool *a, int64_t from, int64_t to) {
     }
     float *out = a->out + row * a->ow * c;
 #define POOL_BLOCK(j, size, edge) pool_block(&t, &r, c, c0, j, out, size, edge, n)
-    EACH_VECTOR(c, c0, n, EACH_BLOCK(&t, j, POOL_BLOCK));
+    EACH_VECTOR(c, c0, n, EACH_BLOCK(&t, 0, t.count, POOL_BLOCK));
   }
 }
 
