@@ -118,3 +118,11 @@ func TestReadNetwork(t *testing.T) {
 	_, err = ReadNetwork([]byte(`{"input":[1,1,1],"classes":2,"layers":3}`))
 	assert.ErrorContains(t, err, `unknown field "layers"`)
 }
+
+// Genotypes print as the published code prints them.
+func TestGenotypeAsText(t *testing.T) {
+	cell := Cell{Edges: []Edge{{"skip_connect", 0, 2}, {"sep_conv_3x3", 1, 2}}, Concat: []int{2, 3}}
+	assert.Equal(t, "Genotype(normal=[('skip_connect', 0), ('sep_conv_3x3', 1)], normal_concat=[2, 3], reduce=[], reduce_concat=[2])",
+		Genotype{Style: StyleDARTS, Normal: cell, Reduce: Cell{Concat: []int{2}}}.String())
+	assert.Contains(t, Genotype{Style: StyleThreshold, Normal: cell}.String(), "normal=[('skip_connect', 0, 2), ('sep_conv_3x3', 1, 2)]")
+}

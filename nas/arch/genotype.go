@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Edge applies the operation Op to the state From and adds the result to the node To. States 0 and 1 are
@@ -146,4 +147,19 @@ func (c Cell) Exists() []bool {
 func (c Cell) Outputs() []int {
 	exists := c.Exists()
 	return slices.DeleteFunc(slices.Clone(c.Concat), func(n int) bool { return n >= len(exists) || !exists[n] })
+}
+
+// String is the genotype as DARTS's code prints it; with thresholds, as FairDARTS's does, which names both ends of an edge.
+func (g Genotype) String() string {
+	cell := func(name string, c Cell) string {
+		edges := make([]string, len(c.Edges))
+		for i, e := range c.Edges {
+			edges[i] = fmt.Sprintf("('%s', %d)", e.Op, e.From)
+			if g.Style == StyleThreshold {
+				edges[i] = fmt.Sprintf("('%s', %d, %d)", e.Op, e.From, e.To)
+			}
+		}
+		return fmt.Sprintf("%s=[%s], %s_concat=%s", name, strings.Join(edges, ", "), name, strings.ReplaceAll(fmt.Sprint(c.Concat), " ", ", "))
+	}
+	return fmt.Sprintf("Genotype(%s, %s)", cell("normal", g.Normal), cell("reduce", g.Reduce))
 }
