@@ -4,6 +4,7 @@ package checkpoint
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -29,18 +30,27 @@ func Write(path string, f File) error {
 	for name, v := range f.Tensors {
 		out.Tensors[name] = safetensors.FromFloat32([]int{len(v)}, v)
 	}
-	out.Metadata = map[string]string{"record": string(f.Record), "sha256": sum(out.Tensors)}
+	out.Metadata = map[string]string{"record": string(f.Record), "sha256": sum(out.Tensors, string(f.Record))}
 	if err := safetensors.Write(path, out); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	return nil
 }
 
-// sum is the SHA-256 of all tensors' bytes in the order of their names.
-func sum(tensors map[string]safetensors.Tensor) string {
+// sum is the SHA-256 of all that a checkpoint holds: its record, and of each tensor, in the order of their names, the name,
+// type, shape and bytes, each with its length before it.
+func sum(tensors map[string]safetensors.Tensor, record string) string {
 	h := sha256.New()
+	add := func(data []byte) {
+		_ = binary.Write(h, binary.LittleEndian, uint64(len(data)))
+		h.Write(data)
+	}
+	add([]byte(record))
 	for _, name := range slices.Sorted(maps.Keys(tensors)) {
-		h.Write(tensors[name].Data)
+		t := tensors[name]
+		add([]byte(name))
+		add(fmt.Appendf(nil, "%s %v", t.DType, t.Shape))
+		add(t.Data)
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
@@ -51,8 +61,8 @@ func Read(path string) (File, error) {
 	if err != nil {
 		return File{}, fmt.Errorf("checkpoint: %w", err)
 	}
-	if got := sum(in.Tensors); got != in.Metadata["sha256"] {
-		return File{}, fmt.Errorf("checkpoint %s: data: SHA-256 is %s, the header says %q", path, got, in.Metadata["sha256"])
+	if got := sum(in.Tensors, in.Metadata["record"]); got != in.Metadata["sha256"] {
+		return File{}, fmt.Errorf("checkpoint %s: SHA-256 of record and tensors is %s, the header says %q: the file was changed, or written by another version", path, got, in.Metadata["sha256"])
 	}
 	f := File{Tensors: make(map[string][]float32, len(in.Tensors)), Record: json.RawMessage(in.Metadata["record"])}
 	for name, t := range in.Tensors {

@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -54,11 +55,40 @@ func TestReadRefusesDamage(t *testing.T) {
 			require.NoError(t, os.WriteFile(damaged, bad, 0o600))
 			_, err := Read(damaged)
 			require.ErrorContains(t, err, damaged)
-			require.Regexp(t, `offset|data: SHA-256`, err.Error())
+			require.Regexp(t, `offset|SHA-256`, err.Error())
 		})
 	}
 	_, err = Read(filepath.Join(dir, "none"))
 	require.True(t, errors.Is(err, fs.ErrNotExist))
+}
+
+// TestSumIsOverAll: every byte that says something counts, those of the header too.
+func TestSumIsOverAll(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "c.safetensors")
+	require.NoError(t, Write(path, File{Tensors: map[string][]float32{"first": {1, 2}, "other": {3, 4}}, Record: json.RawMessage(`{"epochs_done":2,"rate":0.25}`)}))
+	good, err := os.ReadFile(path)
+	require.NoError(t, err)
+	changed := filepath.Join(dir, "changed")
+	for i := range good {
+		for _, bit := range []byte{1, 4} {
+			bad := bytes.Clone(good)
+			bad[i] ^= bit
+			require.NoError(t, os.WriteFile(changed, bad, 0o600))
+			got, err := Read(changed)
+			if err == nil { // a space in front of the data, or the case of a digit of the sum
+				want, err := Read(path)
+				require.NoError(t, err)
+				require.Equal(t, want, got, "byte %d of %q", i, bad)
+			}
+		}
+	}
+	for old, new := range map[string]string{`epochs_done\":2`: `epochs_done\":9`, `0.25`: `0.75`, `"first"`: `"frost"`} {
+		require.Contains(t, string(good), old)
+		require.NoError(t, os.WriteFile(changed, bytes.Replace(good, []byte(old), []byte(new), 1), 0o600))
+		_, err := Read(changed)
+		require.ErrorContains(t, err, changed+": SHA-256 of record and tensors is")
+	}
 }
 
 func FuzzRead(f *testing.F) {

@@ -1,6 +1,7 @@
 package run_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -368,6 +369,12 @@ func TestStages(t *testing.T) {
 	assert.ErrorIs(t, err, failure)
 	_, err = os.Stat(filepath.Join(dir, "other.json"))
 	assert.ErrorIs(t, err, os.ErrNotExist)
+
+	kept, err := os.ReadFile(filepath.Join(dir, "stage.json"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "stage.json"), bytes.Replace(kept, []byte("42"), []byte("99"), 1), 0o600))
+	_, err = once()
+	assert.ErrorContains(t, err, filepath.Join(dir, "stage.json")+": value: SHA-256 is", "a forged value is not taken")
 
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "stage.json"), []byte("{"), 0o600))
 	_, err = once()

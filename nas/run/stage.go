@@ -14,10 +14,11 @@ import (
 )
 
 // stage is what a file of [SaveStage] holds.
-type stage[T any] struct {
-	// Of is the SHA-256 of the checkpoint that the value was computed from.
-	Of    string `json:"of"`
-	Value T      `json:"value"`
+type stage struct {
+	// Of is the SHA-256 of the checkpoint that the value was computed from, Sum that of the value's JSON.
+	Of    string          `json:"of"`
+	Sum   string          `json:"sha256"`
+	Value json.RawMessage `json:"value"`
 }
 
 // SaveStage keeps what stands behind the epochs, such as a test, a ranking or a generation, in a file of the run folder, so
@@ -31,7 +32,10 @@ func SaveStage[T any](dir, file string, value T) error {
 		return err
 	}
 	path := filepath.Join(dir, file)
-	text, err := json.Marshal(stage[T]{of, value})
+	text, err := json.Marshal(value)
+	if err == nil {
+		text, err = json.Marshal(stage{of, hexSum(text), text})
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -55,14 +59,20 @@ func LoadStage[T any](dir, file string) (value T, err error) {
 	if err != nil {
 		return value, err
 	}
-	var was stage[T]
+	var was stage
 	if err := json.Unmarshal(text, &was); err != nil {
 		return value, fmt.Errorf("%s: %w", path, err)
+	}
+	if sum := hexSum(was.Value); sum != was.Sum {
+		return value, fmt.Errorf("%s: value: SHA-256 is %s, the file says %q: it was changed; remove the file to have it computed anew", path, sum, was.Sum)
 	}
 	if was.Of != of {
 		return value, nil
 	}
-	return was.Value, nil
+	if err := json.Unmarshal(was.Value, &value); err != nil {
+		return value, fmt.Errorf("%s: value: %w", path, err)
+	}
+	return value, nil
 }
 
 // Once loads a stage, or computes and saves it.
@@ -82,6 +92,10 @@ func checkpointSum(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:]), nil
+	return hexSum(text), nil
+}
+
+func hexSum(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
 }
