@@ -121,6 +121,11 @@ func OpenWith(options Options) (*Backend, error) {
 		if found, err = Find(); err != nil {
 			return nil, err
 		}
+		for _, place := range found.Places {
+			if place.Refused != "" {
+				Warn(fmt.Sprintf("the plug-in in %s was passed over, for it would be run as code: %s", place.Path, place.Refused))
+			}
+		}
 	case KindGo:
 		found = Found{Kind: KindGo, Source: "options"}
 	default:

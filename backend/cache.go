@@ -118,7 +118,7 @@ func openCache(dir string, max int64) (*diskCache, error) {
 }
 
 // checkPrivate returns an error unless the folder is this user's own with mode
-// 0700 and no folder above it lets any user swap it for another. What lies in
+// 0700 and nobody else can put another in its place (see trusted). What lies in
 // the cache is run as code.
 func checkPrivate(dir string) error {
 	real, err := filepath.EvalSymlinks(dir)
@@ -140,19 +140,10 @@ func checkPrivate(dir string) error {
 		return fmt.Errorf("compile cache: %s has mode %04o, expected 0700: not used, its files are run as code (chmod 700 %s)",
 			dir, mode, dir)
 	}
-	for above := filepath.Dir(real); ; above = filepath.Dir(above) {
-		info, err := os.Stat(above)
-		if err != nil {
-			return fmt.Errorf("compile cache: %w", err)
-		}
-		if info.Mode().Perm()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0 {
-			return fmt.Errorf("compile cache: %s not used: every user can write to %s (mode %04o) and put another folder in its place",
-				dir, above, info.Mode().Perm())
-		}
-		if above == filepath.Dir(above) {
-			return nil
-		}
+	if err := trusted(dir); err != nil {
+		return fmt.Errorf("compile cache: %s not used, for its files are run as code: %w", dir, err)
 	}
+	return nil
 }
 
 func (c *diskCache) path(key cacheKey) string {

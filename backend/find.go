@@ -32,6 +32,8 @@ type Place struct {
 	Path   string `json:"path"`            // folder, or the file that a variable names
 	Found  string `json:"found,omitempty"` // plug-in taken from it
 	Note   string `json:"note,omitempty"`  // what else there is to say
+	// Refused says why a plug-in that lies there was not taken: another user could have put it there, and it is run as code.
+	Refused string `json:"refused,omitempty"`
 }
 
 // Found is the outcome of a search for a plug-in.
@@ -68,10 +70,11 @@ func newFinder() finder {
 
 // Find looks for an XLA plug-in and takes the first that it finds: what
 // GOMLX_BACKEND names, the folders of PJRT_PLUGIN_LIBRARY_PATH, go-xla's own
-// folders, .venv beside a go.mod found by walking up from the working
-// directory, .venv beside the binary and one folder up, the user's data
-// folder. Within a folder a CUDA plug-in is taken before a CPU one where the
-// machine has an NVIDIA device, and never where it has none.
+// folders, .venv beside the binary and one folder up, .venv beside a go.mod
+// found by walking up from the working directory, the user's data folder.
+// Within a folder a CUDA plug-in is taken before a CPU one where the machine has
+// an NVIDIA device, and never where it has none. Outside the variables' folders
+// a plug-in that another user could have put there is passed over (see trusted).
 //
 // Finding nothing is no error: Kind is then KindGo. An error means that
 // GOMLX_BACKEND asks for something that is not there.
@@ -119,6 +122,12 @@ func (f finder) find() (Found, error) {
 	for _, place := range f.places() {
 		if found.Path == "" {
 			path, note := f.search(place, want)
+			if path != "" && !place.named {
+				if err := trusted(path); err != nil {
+					place.Refused = err.Error()
+					path, note = "", fmt.Sprintf("%s not taken, for it would be run as code: %v", filepath.Base(path), err)
+				}
+			}
 			place.Found, place.Note = path, note
 			if path != "" {
 				found.Kind, found.Path, found.Source = kindOf(pluginName(path)), path, place.Source
@@ -142,6 +151,7 @@ func (f finder) find() (Found, error) {
 type candidate struct {
 	Place
 	patterns []string
+	named    bool // by the user, who trusts it
 }
 
 var (
@@ -160,7 +170,7 @@ func (f finder) places() []candidate {
 		if path == "" || slices.ContainsFunc(all, func(c candidate) bool { return c.Path == path }) {
 			return
 		}
-		all = append(all, candidate{Place{Source: source, Path: path}, patterns})
+		all = append(all, candidate{Place{Source: source, Path: path}, patterns, source == "$"+EnvPluginPath})
 	}
 	for _, dir := range filepath.SplitList(f.getenv(EnvPluginPath)) {
 		add("$"+EnvPluginPath, dir, flatPatterns)
@@ -173,6 +183,11 @@ func (f finder) places() []candidate {
 	for _, dir := range []string{"go-xla", "go-xla/nvidia", "gomlx/pjrt"} {
 		add("go-xla's folder", filepath.Join(f.system, dir), flatPatterns)
 	}
+	if f.executable != "" {
+		dir := filepath.Dir(f.executable)
+		add(".venv beside the binary", filepath.Join(dir, ".venv"), venvPatterns)
+		add(".venv beside the binary", filepath.Join(filepath.Dir(dir), ".venv"), venvPatterns)
+	}
 	for dir := f.workDir; dir != ""; dir = filepath.Dir(dir) {
 		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
 			add(".venv beside go.mod", filepath.Join(dir, ".venv"), venvPatterns)
@@ -180,11 +195,6 @@ func (f finder) places() []candidate {
 		if dir == filepath.Dir(dir) {
 			break
 		}
-	}
-	if f.executable != "" {
-		dir := filepath.Dir(f.executable)
-		add(".venv beside the binary", filepath.Join(dir, ".venv"), venvPatterns)
-		add(".venv beside the binary", filepath.Join(filepath.Dir(dir), ".venv"), venvPatterns)
 	}
 	if dir := f.dataDir(); dir != "" {
 		add("user data folder", filepath.Join(dir, "plugin"), flatPatterns)

@@ -44,7 +44,8 @@ func TestFind(t *testing.T) {
 		{name: "venv above the binary", files: []string{".venv/" + wheel}, kind: KindCPU, path: ".venv/" + wheel},
 		{name: "user data folder", files: []string{"home/.local/share/gonas/plugin/pjrt_c_api_cpu_plugin.so"}, kind: KindCPU, path: "home/.local/share/gonas/plugin/pjrt_c_api_cpu_plugin.so"},
 		{name: "XDG_DATA_HOME", files: []string{"xdg/gonas/plugin/pjrt_c_api_cpu_plugin.so"}, env: map[string]string{"XDG_DATA_HOME": "ROOT/xdg"}, kind: KindCPU, path: "xdg/gonas/plugin/pjrt_c_api_cpu_plugin.so"},
-		{name: "module before binary before data", files: []string{"work/go.mod", "work/.venv/" + wheel, "bin/.venv/" + wheel, "home/.local/share/gonas/plugin/pjrt_c_api_cpu_plugin.so"}, kind: KindCPU, path: "work/.venv/" + wheel},
+		{name: "binary before module before data", files: []string{"work/go.mod", "work/.venv/" + wheel, "bin/.venv/" + wheel, "home/.local/share/gonas/plugin/pjrt_c_api_cpu_plugin.so"}, kind: KindCPU, path: "bin/.venv/" + wheel},
+		{name: "module before data", files: []string{"work/go.mod", "work/.venv/" + wheel, "home/.local/share/gonas/plugin/pjrt_c_api_cpu_plugin.so"}, kind: KindCPU, path: "work/.venv/" + wheel},
 		{name: "go-xla's folder before venv", files: []string{"work/go.mod", "work/.venv/" + wheel, "home/.local/lib/go-xla/pjrt_c_api_cpu_v0.83.1_plugin.so"}, kind: KindCPU, path: "home/.local/lib/go-xla/pjrt_c_api_cpu_v0.83.1_plugin.so"},
 		{name: "user's before system's", files: []string{"system/go-xla/pjrt_c_api_cpu_plugin.so", "home/.local/lib/gomlx/pjrt/pjrt_c_api_cpu_plugin.so"}, kind: KindCPU, path: "home/.local/lib/gomlx/pjrt/pjrt_c_api_cpu_plugin.so"},
 		{name: "variable before all", files: []string{"a/pjrt-plugin-cpu.so", "home/.local/lib/go-xla/pjrt_c_api_cpu_plugin.so"}, env: map[string]string{EnvPluginPath: "ROOT/none:ROOT/a"}, kind: KindCPU, path: "a/pjrt-plugin-cpu.so"},
@@ -98,6 +99,84 @@ func TestFind(t *testing.T) {
 				assert.Empty(t, found.Path)
 			}
 		})
+	}
+}
+
+// TestFindTrustsNobodyElse: what another user could have put in place is passed over and said, what follows it is taken; a
+// folder that the user names is the user's decision.
+func TestFindTrustsNobodyElse(t *testing.T) {
+	const wheel = "lib/python3.11/site-packages/lammps_jax_pjrt_cpu/pjrt_c_api_cpu_plugin.so"
+	data := "home/.local/share/gonas/plugin/pjrt_c_api_cpu_plugin.so"
+	open := func(path string, mode os.FileMode) func(*testing.T, string) {
+		return func(t *testing.T, root string) { require.NoError(t, os.Chmod(filepath.Join(root, path), mode)) }
+	}
+	for name, test := range map[string]struct {
+		do      func(*testing.T, string)
+		named   bool
+		refused string // "" where it is taken
+	}{
+		"a file that all can write":             {do: open("work/.venv/"+wheel, 0o666), refused: "every user can write to"},
+		"a folder that all can write":           {do: open("work/.venv/lib", 0o777), refused: "every user can write to"},
+		"a checkout that all can write":         {do: open("work", 0o777), refused: "every user can write to"},
+		"a sticky folder above":                 {do: open("work", 0o777|os.ModeSticky)},
+		"the same, named by the user":           {do: open("work", 0o777), named: true},
+		"a file of another user":                {do: chown("work/.venv/"+wheel, 12345, 0), refused: "belongs to user 12345"},
+		"a checkout of another user":            {do: chown("work", 12345, 0), refused: "belongs to user 12345"},
+		"a group that can write":                {do: func(t *testing.T, root string) { chown("work", 0, 12345)(t, root); open("work", 0o775)(t, root) }, refused: "group 12345 can write to"},
+		"a link to what others can change":      {do: linkTo("away"), refused: "every user can write to"},
+		"a link to what nobody else can change": {do: linkTo("safe")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := t.TempDir()
+			plant(t, root, "work/go.mod", "work/.venv/"+wheel, data)
+			test.do(t, root)
+			found, err := finder{
+				getenv: func(name string) string {
+					if name == EnvPluginPath && test.named {
+						return filepath.Dir(filepath.Join(root, "work/.venv", wheel))
+					}
+					return ""
+				},
+				workDir: filepath.Join(root, "work"), home: filepath.Join(root, "home"), system: filepath.Join(root, "system"), hasGPU: func() bool { return false },
+			}.find()
+			require.NoError(t, err)
+			if test.refused == "" {
+				assert.Equal(t, filepath.Join(root, "work/.venv", wheel), found.Path)
+				return
+			}
+			assert.Equal(t, filepath.Join(root, data), found.Path)
+			var refused []string
+			for _, place := range found.Places {
+				if place.Refused != "" {
+					refused = append(refused, place.Refused)
+					assert.Contains(t, place.Note, "would be run as code")
+				}
+			}
+			require.Len(t, refused, 1)
+			assert.Contains(t, refused[0], test.refused)
+		})
+	}
+}
+
+// chown gives a file to others, which root alone can do.
+func chown(path string, uid, gid int) func(*testing.T, string) {
+	return func(t *testing.T, root string) {
+		if os.Getuid() != 0 {
+			t.Skip("not root")
+		}
+		require.NoError(t, os.Lchown(filepath.Join(root, path), uid, gid))
+	}
+}
+
+// linkTo puts a link in the place of the environment; what is in "away" all can change.
+func linkTo(folder string) func(*testing.T, string) {
+	return func(t *testing.T, root string) {
+		require.NoError(t, os.Mkdir(filepath.Join(root, folder), 0o755))
+		require.NoError(t, os.Rename(filepath.Join(root, "work/.venv"), filepath.Join(root, folder, "venv")))
+		require.NoError(t, os.Symlink(filepath.Join(root, folder, "venv"), filepath.Join(root, "work/.venv")))
+		if folder == "away" {
+			require.NoError(t, os.Chmod(filepath.Join(root, folder), 0o777))
+		}
 	}
 }
 

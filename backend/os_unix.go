@@ -20,6 +20,15 @@ func owner(info fs.FileInfo) (uid int, known bool) {
 	return int(stat.Uid), true
 }
 
+// group is the group of a file, where the system has such a thing.
+func group(info fs.FileInfo) (gid int, known bool) {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, false
+	}
+	return int(stat.Gid), true
+}
+
 // openEntry opens a cache entry, but not through a link.
 func openEntry(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)

@@ -16,6 +16,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/gonas/gonas/internal/regular"
 )
 
 // Progress tells how far a fetch is.
@@ -183,7 +185,7 @@ func (f *Fetcher) download(ctx context.Context, s *cifarSet, part string, progre
 
 // transfer completes part from url; resumed says whether it went on from an earlier beginning.
 func (f *Fetcher) transfer(ctx context.Context, url, part string, want int64, progress func(Progress)) (resumed bool, err error) {
-	out, err := os.OpenFile(part, os.O_RDWR|os.O_CREATE, 0o644)
+	out, err := regular.Edit(part, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return false, err
 	}

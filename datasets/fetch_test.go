@@ -63,16 +63,16 @@ func pack(t *testing.T, s *cifarSet, entries []tarEntry) []byte {
 	return out.Bytes()
 }
 
-func regular(name string, body []byte) tarEntry {
+func regularEntry(name string, body []byte) tarEntry {
 	return tarEntry{tar.Header{Name: name, Typeflag: tar.TypeReg}, body}
 }
 
 func goodEntries(s *cifarSet, files map[string][]byte) []tarEntry {
 	entries := []tarEntry{{tar.Header{Name: s.binFolder + "/", Typeflag: tar.TypeDir}, nil}}
 	for _, name := range s.names(false) {
-		entries = append(entries, regular(s.binFolder+"/"+name, files[name]))
+		entries = append(entries, regularEntry(s.binFolder+"/"+name, files[name]))
 	}
-	return append(entries, regular(s.binFolder+"/readme.html", []byte("about")))
+	return append(entries, regularEntry(s.binFolder+"/readme.html", []byte("about")))
 }
 
 // server serves what body says at the time, and records the Range headers.
@@ -251,15 +251,15 @@ func TestFetchBadArchives(t *testing.T) {
 		entries []tarEntry
 		want    string
 	}{
-		"leads out":         {append([]tarEntry{regular("../evil", []byte("x"))}, goodEntries(good, files)...), `"../evil" leads out`},
-		"leads out inside":  {[]tarEntry{regular(good.binFolder+"/../../evil", []byte("x"))}, "leads out"},
-		"absolute":          {[]tarEntry{regular(outside, []byte("x"))}, "leads out"},
+		"leads out":         {append([]tarEntry{regularEntry("../evil", []byte("x"))}, goodEntries(good, files)...), `"../evil" leads out`},
+		"leads out inside":  {[]tarEntry{regularEntry(good.binFolder+"/../../evil", []byte("x"))}, "leads out"},
+		"absolute":          {[]tarEntry{regularEntry(outside, []byte("x"))}, "leads out"},
 		"a link":            {append([]tarEntry{link}, goodEntries(good, files)...), "neither file nor folder"},
-		"a name twice":      {append(goodEntries(good, files), regular(good.binFolder+"/test_batch.bin", nil)), "exists"},
-		"other folder":      {[]tarEntry{regular("other/test_batch.bin", nil)}, "expected a folder " + good.binFolder},
+		"a name twice":      {append(goodEntries(good, files), regularEntry(good.binFolder+"/test_batch.bin", nil)), "exists"},
+		"other folder":      {[]tarEntry{regularEntry("other/test_batch.bin", nil)}, "expected a folder " + good.binFolder},
 		"a batch missing":   {goodEntries(good, files)[2:], "lacks data_batch_1.bin"},
 		"nothing":           {nil, "expected a folder"},
-		"a label too large": {append(goodEntries(good, files)[:6], regular(good.binFolder+"/test_batch.bin", withLabel)), "label of image 1: 77"},
+		"a label too large": {append(goodEntries(good, files)[:6], regularEntry(good.binFolder+"/test_batch.bin", withLabel)), "label of image 1: 77"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := *good

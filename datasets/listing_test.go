@@ -150,7 +150,7 @@ func TestListedSheetsAreNotTheWholeSet(t *testing.T) {
 	dir := t.TempDir()
 	writeListed(t, filepath.Join(dir, "cifar100"))
 	archive := pack(t, &s, []tarEntry{
-		regular("cifar-100-binary/train.bin", balanced100(200)), regular("cifar-100-binary/test.bin", balanced100(100))})
+		regularEntry("cifar-100-binary/train.bin", balanced100(200)), regularEntry("cifar-100-binary/test.bin", balanced100(100))})
 	web := newServer(t)
 	web.handler = serveWhole(archive)
 	assert.ErrorContains(t, web.fetcher(&s).Fetch(t.Context(), CIFAR100Name, filepath.Join(dir, "cifar100"), nil),

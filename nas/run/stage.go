@@ -6,11 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"github.com/gonas/gonas/internal/atomicfile"
+	"github.com/gonas/gonas/internal/regular"
 )
 
 // stage is what a file of [SaveStage] holds.
@@ -48,7 +49,7 @@ func LoadStage[T any](dir, file string) (value T, err error) {
 		return value, nil
 	}
 	path := filepath.Join(dir, file)
-	text, err := os.ReadFile(path)
+	text, err := regular.Read(path, regular.Results)
 	if errors.Is(err, fs.ErrNotExist) {
 		return value, nil
 	}
@@ -88,11 +89,16 @@ func Once[T any](dir, file string, compute func() (*T, error)) (*T, error) {
 }
 
 func checkpointSum(dir string) (string, error) {
-	text, err := os.ReadFile(filepath.Join(dir, CheckpointFile))
+	f, err := regular.Open(filepath.Join(dir, CheckpointFile))
 	if err != nil {
 		return "", err
 	}
-	return hexSum(text), nil
+	defer func() { _ = f.Close() }()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", fmt.Errorf("%s: %w", f.Name(), err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 func hexSum(data []byte) string {

@@ -17,6 +17,7 @@ import (
 	"strconv"
 
 	"github.com/gonas/gonas/internal/atomicfile"
+	"github.com/gonas/gonas/internal/regular"
 )
 
 // Names of the files in a run folder.
@@ -53,7 +54,7 @@ func writeJSON(dir, name string, v any, indent bool) error {
 func readJSON[T any](dir, name string) (T, error) {
 	var v T
 	path := filepath.Join(dir, name)
-	b, err := os.ReadFile(path)
+	b, err := regular.Read(path, regular.Results)
 	if err != nil {
 		return v, err
 	}

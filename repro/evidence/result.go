@@ -1,14 +1,13 @@
 package evidence
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strconv"
 
+	"github.com/gonas/gonas/internal/regular"
 	"github.com/gonas/gonas/nas/method"
 	"github.com/gonas/gonas/nas/run"
 	"github.com/gonas/gonas/repro/claims"
@@ -99,7 +98,7 @@ func WriteConfig(dir string, c Config) error { return writeJSON(dir, ConfigFile,
 func ReadConfig(dir string) (Config, error) {
 	var c Config
 	path := filepath.Join(dir, ConfigFile)
-	text, err := os.ReadFile(path)
+	text, err := regular.Read(path, regular.Settings)
 	if err != nil {
 		return c, err
 	}
@@ -126,7 +125,7 @@ var rawFiles = []string{ConfigFile, RunFile, EventsFile, MetricsFile, ResultFile
 func HashFiles(dir string) (map[string]string, error) {
 	out := map[string]string{}
 	hash := func(path string) error {
-		data, err := os.ReadFile(path)
+		sum, err := HashFile(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
@@ -137,7 +136,7 @@ func HashFiles(dir string) (map[string]string, error) {
 		if err != nil {
 			return err
 		}
-		out[filepath.ToSlash(inside)] = fmt.Sprintf("%x", sha256.Sum256(data))
+		out[filepath.ToSlash(inside)] = sum
 		return nil
 	}
 	if err := hash(filepath.Join(dir, RunFile)); err != nil {

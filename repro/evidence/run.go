@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gonas/gonas/datasets"
+	"github.com/gonas/gonas/internal/regular"
 	"github.com/gonas/gonas/repro/claims"
 )
 
@@ -77,7 +78,7 @@ func ReadRun(dir string) (Run, error) { return readJSON[Run](dir, RunFile) }
 
 // HashFile is the SHA-256 of a file in hexadecimal.
 func HashFile(path string) (string, error) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return "", err
 	}
