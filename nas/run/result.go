@@ -54,6 +54,33 @@ func (s Spec) Label() string {
 	return s.Method + "-" + s.Variant
 }
 
+// Validate returns an error where the command is none, or where profile, seed or space are others than the configuration says.
+func (s Spec) Validate() error {
+	if s.Command != Search && s.Command != Train {
+		return fmt.Errorf("command: expected %q or %q, got %q", Search, Train, s.Command)
+	}
+	if len(s.Config) == 0 {
+		return nil
+	}
+	var own struct {
+		Profile *string `json:"profile"`
+		Seed    *uint64 `json:"seed"`
+		Space   *string `json:"space"`
+	}
+	if err := json.Unmarshal(s.Config, &own); err != nil {
+		return fmt.Errorf("config: %w", err)
+	}
+	switch {
+	case own.Profile != nil && *own.Profile != s.Profile:
+		return fmt.Errorf("profile: is %q, but %q in config", s.Profile, *own.Profile)
+	case own.Seed != nil && *own.Seed != s.Seed:
+		return fmt.Errorf("seed: is %d, but %d in config", s.Seed, *own.Seed)
+	case own.Space != nil && *own.Space != s.Space:
+		return fmt.Errorf("space: is %q, but %q in config", s.Space, *own.Space)
+	}
+	return nil
+}
+
 // Differences names the fields in which two specifications differ, with both values, those of s first. How a network is
 // cut into programs is no difference: it changes speed and rounding, not the mathematics.
 func (s Spec) Differences(other Spec) ([]string, error) {
@@ -284,8 +311,8 @@ func (r Result) Weights() []Table {
 
 // Validate reports the first thing that does not fit together.
 func (r Result) Validate() error {
-	if r.Spec.Command != Search && r.Spec.Command != Train {
-		return fmt.Errorf("spec: command: expected %q or %q, got %q", Search, Train, r.Spec.Command)
+	if err := r.Spec.Validate(); err != nil {
+		return fmt.Errorf("spec: %w", err)
 	}
 	if err := r.Log.Validate(); err != nil {
 		return err

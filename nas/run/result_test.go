@@ -152,3 +152,22 @@ func TestSpecDifferences(t *testing.T) {
 	require.Len(t, got, 1)
 	assert.Regexp(t, `^name \("x{56}\.\.\., not none\)$`, got[0])
 }
+
+// TestSpecAgreesWithItsConfig: what a specification says of itself, its configuration says too.
+func TestSpecAgreesWithItsConfig(t *testing.T) {
+	good := run.Spec{Command: run.Search, Profile: "quick", Seed: 3, Space: "S0", Config: []byte(`{"profile":"quick","seed":3,"space":"S0"}`)}
+	require.NoError(t, good.Validate())
+	for want, change := range map[string]func(*run.Spec){
+		`profile: is "paper", but "quick" in config`:         func(s *run.Spec) { s.Profile = "paper" },
+		`seed: is 4, but 3 in config`:                        func(s *run.Spec) { s.Seed = 4 },
+		`space: is "S1", but "S0" in config`:                 func(s *run.Spec) { s.Space = "S1" },
+		`command: expected "search" or "train", got "dance"`: func(s *run.Spec) { s.Command = "dance" },
+		"config: ": func(s *run.Spec) { s.Config = []byte(`[]`) },
+	} {
+		s := good
+		change(&s)
+		require.ErrorContains(t, s.Validate(), want)
+		require.ErrorContains(t, run.Result{Spec: s}.Validate(), "spec: "+want)
+	}
+	require.Error(t, run.Result{}.Validate(), "an empty result is none")
+}

@@ -102,7 +102,13 @@ func ReadConfig(dir string) (Config, error) {
 	if err != nil {
 		return c, err
 	}
-	return c, method.Decode(path, text, &c)
+	if err := method.Decode(path, text, &c); err != nil {
+		return c, err
+	}
+	if err := c.Validate(); err != nil {
+		return c, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
 }
 
 // Verdicts are the contents of verdicts.json.

@@ -343,11 +343,10 @@ func TestLoadNamesStrangers(t *testing.T) {
 			require.NoError(t, os.Remove(filepath.Join(runs.Dir(dir, run.Train, "random", 7), evidence.ConfigFile)))
 		}, []string{"train/random-seed7: there is no config.json"}},
 		"another result": {profile.Quick, func(t *testing.T, dir string) {
-			r := runstest.Search(t, "darts", profile.Quick, 1, runstest.Data())
-			runstest.Write(t, dir, r)
-			r.Spec.Seed = 2
-			require.NoError(t, evidence.WriteConfig(runs.Dir(dir, run.Search, "darts", 1), evidence.Config{Spec: r.Spec}))
-		}, []string{"search/darts-seed1: config.json and result.json: seed (2, not 1)"}},
+			runstest.Write(t, dir, runstest.Search(t, "darts", profile.Quick, 1, runstest.Data()))
+			another := runstest.Search(t, "darts", profile.Quick, 2, runstest.Data())
+			require.NoError(t, evidence.WriteConfig(runs.Dir(dir, run.Search, "darts", 1), evidence.Config{Spec: another.Spec}))
+		}, []string{"search/darts-seed1: config.json and result.json: config.seed (2, not 1)"}},
 		"a training of what another search found": {profile.Quick, func(t *testing.T, dir string) {
 			r, err := evidence.ReadResult(runs.Dir(dir, run.Search, "fairdarts-no01", 7))
 			require.NoError(t, err)

@@ -39,7 +39,11 @@ func TestOpenEvidence(t *testing.T) {
 		searched(t, dir, "fairdarts-no01", run.Sigmoid, seed, nil)
 	}
 	searched(t, dir, "darts", run.Softmax, 9, nil)
-	searched(t, dir, "darts", run.Softmax, 10, func(r *run.Result) { r.Spec.Seed = 11 })
+	searched(t, dir, "darts", run.Softmax, 10, func(r *run.Result) {
+		_, _, config, err := runs.Search("darts", profile.Smoke, 11, data)
+		require.NoError(t, err)
+		r.Spec = config.Spec
+	})
 	require.NoError(t, evidence.WriteRun(dir, evidence.Run{Profile: profile.Smoke, Set: data}))
 	s, err := Open(dir)
 	require.NoError(t, err)
