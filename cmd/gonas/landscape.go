@@ -113,17 +113,15 @@ func (c landscapeCmd) finished(epochs int) error {
 		return fmt.Errorf("the search has not ended: go on with `gonas search --resume %s`", shellWord(c.Folder))
 	}
 	path := filepath.Join(c.Folder, run.CheckpointFile)
-	var record struct {
-		EpochsDone int `json:"epochs_done"`
-	}
+	var record map[string]any // of which this is one number
 	tensors, err := checkpoint.Resume(path, &record)
 	switch {
 	case err != nil:
 		return err
 	case tensors == nil:
 		return fmt.Errorf("there is no %s in it, which holds the weights that the search ended with", run.CheckpointFile)
-	case record.EpochsDone != epochs:
-		return fmt.Errorf("%s: record: epochs_done: expected %d, got %d", path, epochs, record.EpochsDone)
+	case record["epochs_done"] != float64(epochs):
+		return fmt.Errorf("%s: record: epochs_done: expected %d, got %v", path, epochs, record["epochs_done"])
 	}
 	return nil
 }

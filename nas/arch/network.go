@@ -1,8 +1,6 @@
 package arch
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/gonas/gonas/datasets/audio"
+	"github.com/gonas/gonas/internal/strictjson"
 )
 
 // Network is a whole architecture as plain data. Exactly one of Cells, Chain and Grid is set.
@@ -341,14 +340,8 @@ func (g Grid) validate() error {
 // ReadNetwork parses and validates a network's JSON; unknown fields are errors.
 func ReadNetwork(data []byte) (Network, error) {
 	var n Network
-	if err := strictJSON(data, &n); err != nil {
+	if err := strictjson.Decode("network", data, &n); err != nil {
 		return n, err
 	}
 	return n, n.Validate()
-}
-
-func strictJSON(data []byte, v any) error {
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	return d.Decode(v)
 }

@@ -13,6 +13,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/gonas/gonas/internal/strictjson"
 	"github.com/gonas/gonas/nas/safetensors"
 )
 
@@ -94,8 +95,8 @@ func Resume(path string, record any) (tensors map[string][]float32, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal(f.Record, record); err != nil {
-		return nil, fmt.Errorf("checkpoint %s: record: %w", path, err)
+	if err := strictjson.Decode("checkpoint "+path+": record", f.Record, record); err != nil {
+		return nil, err
 	}
 	return f.Tensors, nil
 }

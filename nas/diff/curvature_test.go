@@ -52,7 +52,7 @@ func TestMeasuringChangesNothing(t *testing.T) {
 	other := t.TempDir()
 	_, err = diff.Search(t.Context(), environment(t, e, c, run.Options{Dir: other}), c, diff.DARTS())
 	require.NoError(t, err)
-	var record struct{}
+	var record any
 	one, err := checkpoint.Resume(filepath.Join(dir, run.CheckpointFile), &record)
 	require.NoError(t, err)
 	two, err := checkpoint.Resume(filepath.Join(other, run.CheckpointFile), &record)

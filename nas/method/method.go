@@ -3,17 +3,15 @@
 package method
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
 	"github.com/gonas/gonas/datasets"
+	"github.com/gonas/gonas/internal/strictjson"
 	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/nn"
 	"github.com/gonas/gonas/nas/profile"
@@ -384,32 +382,5 @@ func (m Method) Check(c Config) error {
 	return nil
 }
 
-// Decode reads JSON over v. Unknown fields, wrong types and trailing text are errors that name place and field.
-func Decode(from string, text []byte, v any) error {
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	err := d.Decode(v)
-	if err == nil && d.More() {
-		err = fmt.Errorf("offset %d: expected the end of the text", d.InputOffset())
-	}
-	var syntax *json.SyntaxError
-	var kind *json.UnmarshalTypeError
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		return fmt.Errorf("%s: offset %d: the file ends in the middle of a value", from, len(text))
-	case errors.As(err, &syntax):
-		return fmt.Errorf("%s: offset %d: %s", from, syntax.Offset, strings.TrimPrefix(err.Error(), "json: "))
-	case errors.As(err, &kind):
-		return fmt.Errorf("%s: offset %d: %s: expected %s, got %s", from, kind.Offset, fieldName(kind.Field), kind.Type, kind.Value)
-	}
-	return fmt.Errorf("%s: %s", from, strings.TrimPrefix(err.Error(), "json: "))
-}
-
-// fieldName leaves out the names of embedded structs, which encoding/json puts into a field's path though no file has
-// them; those of our fields are in lower case.
-func fieldName(path string) string {
-	parts := slices.DeleteFunc(strings.Split(path, "."), func(p string) bool { return p != "" && p[0] >= 'A' && p[0] <= 'Z' })
-	return strings.Join(parts, ".")
-}
+// Decode reads JSON over v, strictly: see [strictjson.Decode].
+func Decode(from string, text []byte, v any) error { return strictjson.Decode(from, text, v) }

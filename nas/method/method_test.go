@@ -75,7 +75,7 @@ func TestConfig(t *testing.T) {
 	assert.ErrorContains(t, err, `small: profile smoke: unknown field "epoch"`)
 	m.Variants[0].At[profile.Paper] = `{"nested": {"depth": "x"}}`
 	_, err = m.Config(profile.Paper, "deep")
-	assert.ErrorContains(t, err, "small: variant deep in profile paper: offset 24: nested.depth: expected int, got string")
+	assert.ErrorContains(t, err, "small: variant deep in profile paper: nested.depth: expected a whole number, got the text \"x\"")
 	m.Variants = nil
 	_, err = m.Variant("deep")
 	assert.ErrorContains(t, err, `small: variant "deep": it has none`)
@@ -196,13 +196,13 @@ func TestNotPublished(t *testing.T) {
 
 func TestDecode(t *testing.T) {
 	for text, want := range map[string]string{
-		`{"rate": 1} {}`:            "f.json: offset 12: expected the end of the text",
-		`{"rate": `:                 "f.json: offset 9: the file ends in the middle of a value",
-		``:                          "f.json: offset 0: the file ends in the middle of a value",
-		`{"rate": }`:                "f.json: offset 10: invalid character",
+		`{"rate": 1} {}`:            "f.json: invalid character '{' after top-level value",
+		`{"rate": `:                 "f.json: the text ends in the middle of a value",
+		``:                          "f.json: the text ends in the middle of a value",
+		`{"rate": }`:                "f.json: rate: invalid character '}'",
 		`{"rats": 1}`:               `f.json: unknown field "rats"`,
-		`{"epochs": "three"}`:       "f.json: offset 18: epochs: expected int, got string",
-		`{"nested": {"depth": []}}`: "f.json: offset 22: nested.depth: expected int, got array",
+		`{"epochs": "three"}`:       `f.json: epochs: expected a whole number, got the text "three"`,
+		`{"nested": {"depth": []}}`: "f.json: nested.depth: expected a whole number, got a list",
 	} {
 		var c config
 		assert.ErrorContains(t, method.Decode("f.json", []byte(text), &c), want, text)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gonas/gonas/internal/atomicfile"
 	"github.com/gonas/gonas/internal/regular"
+	"github.com/gonas/gonas/internal/strictjson"
 )
 
 // stage is what a file of [SaveStage] holds.
@@ -61,8 +62,8 @@ func LoadStage[T any](dir, file string) (value T, err error) {
 		return value, err
 	}
 	var was stage
-	if err := json.Unmarshal(text, &was); err != nil {
-		return value, fmt.Errorf("%s: %w", path, err)
+	if err := strictjson.Decode(path, text, &was); err != nil {
+		return value, err
 	}
 	if sum := hexSum(was.Value); sum != was.Sum {
 		return value, fmt.Errorf("%s: value: SHA-256 is %s, the file says %q: it was changed; remove the file to have it computed anew", path, sum, was.Sum)
@@ -70,10 +71,7 @@ func LoadStage[T any](dir, file string) (value T, err error) {
 	if was.Of != of {
 		return value, nil
 	}
-	if err := json.Unmarshal(was.Value, &value); err != nil {
-		return value, fmt.Errorf("%s: value: %w", path, err)
-	}
-	return value, nil
+	return value, strictjson.Decode(path+": value", was.Value, &value)
 }
 
 // Once loads a stage, or computes and saves it.

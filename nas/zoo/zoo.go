@@ -3,9 +3,7 @@
 package zoo
 
 import (
-	"bytes"
 	"embed"
-	"encoding/json"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -13,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/gonas/gonas/internal/strictjson"
 	"github.com/gonas/gonas/nas/arch"
 )
 
@@ -95,10 +94,8 @@ var load = sync.OnceValues(func() (map[string]Entry, error) {
 			return nil, err
 		}
 		var list []Entry
-		d := json.NewDecoder(bytes.NewReader(data))
-		d.DisallowUnknownFields()
-		if err := d.Decode(&list); err != nil {
-			return nil, fmt.Errorf("zoo: %s: %w", name, err)
+		if err := strictjson.Decode("zoo: "+name, data, &list); err != nil {
+			return nil, err
 		}
 		for _, e := range list {
 			if _, twice := all[e.Name]; twice {

@@ -10,7 +10,6 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/gonas/gonas/internal/atomicfile"
 	"github.com/gonas/gonas/internal/regular"
+	"github.com/gonas/gonas/internal/strictjson"
 )
 
 // Names of the files in a run folder.
@@ -58,14 +58,7 @@ func readJSON[T any](dir, name string) (T, error) {
 	if err != nil {
 		return v, err
 	}
-	if err := json.Unmarshal(b, &v); err != nil {
-		var syntax *json.SyntaxError
-		if errors.As(err, &syntax) {
-			return v, fmt.Errorf("%s: offset %d: %w", path, syntax.Offset, err)
-		}
-		return v, fmt.Errorf("%s: %w", path, err)
-	}
-	return v, nil
+	return v, strictjson.Decode(path, b, &v)
 }
 
 func writeCSV(dir, name string, rows [][]string) error {

@@ -94,9 +94,10 @@ func TestBadResults(t *testing.T) {
 	_, err := ReadResult(dir)
 	assert.ErrorIs(t, err, fs.ErrNotExist)
 	for text, want := range map[string]string{
-		`{"spec": {"command": "search"`:  "offset",
+		`{"spec": {"command": "search"`:  "the text ends in the middle of a value",
 		`{"spec": {"seed": "one"}}`:      "seed",
-		`{"method": "darts", "seed": 1}`: `spec: command: expected "search" or "train", got ""`, // of an earlier form
+		`{"method": "darts", "seed": 1}`: `unknown field "method"`, // of an earlier form
+		`{}`:                             `spec: command: expected "search" or "train", got ""`,
 		`{"spec": {"command": "search"}, "log": {"columns": ["epoch"], "rows": [[1, 2]]}}`:                                                     "log: rows[0]",
 		`{"spec": {"command": "search"}, "tables": [{"name": "normal", "rows": ["a"], "columns": [["x"]], "epochs": [{"values": [[1, 2]]}]}]}`: "table normal: epochs[0].values[0]: expected 1 columns, got 2",
 	} {

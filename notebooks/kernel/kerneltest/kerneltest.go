@@ -129,7 +129,8 @@ func Run(t *testing.T, env []string, notebook []byte) Notebook {
 	dir, temp := t.TempDir(), t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "in.ipynb"), notebook, 0o644))
 	cmd := exec.CommandContext(t.Context(), nbconvert, "--to", "notebook", "--execute", "--allow-errors", "--log-level=WARN",
-		"--ExecutePreprocessor.timeout=600", "--CoalesceStreamsPreprocessor.enabled=True", "--output", "out", "in.ipynb")
+		"--ExecutePreprocessor.timeout=600", "--KernelManager.shutdown_wait_time=60",
+		"--CoalesceStreamsPreprocessor.enabled=True", "--output", "out", "in.ipynb")
 	cmd.Dir = dir
 	cmd.Env = append(append(os.Environ(), "TMPDIR="+temp, "IPYTHONDIR="+temp), env...)
 	output, err := cmd.CombinedOutput()
