@@ -1,12 +1,14 @@
 package datasets
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
 
 	"github.com/gonas/gonas/datasets/audio"
+	"github.com/gonas/gonas/internal/ranges"
 )
 
 // Sound says how clips become arrays, and how clips are varied in training.
@@ -48,17 +50,17 @@ func (s Sound) Validate() error {
 	if err := s.Features.Validate(); err != nil {
 		return fmt.Errorf("sound: features: %w", err)
 	}
-	if !(s.ShiftMS >= 0) || math.IsInf(s.ShiftMS, 0) {
-		return fmt.Errorf("sound: shift_ms: expected at least 0, got %g", s.ShiftMS)
+	err := cmp.Or(ranges.In("shift_ms", s.ShiftMS, 0, 1e6), ranges.Below("speed", s.Speed, 0, 1))
+	if n := s.Noise; n != nil && err == nil {
+		err = cmp.Or(ranges.In("noise.share", n.Share, 0, 1), ranges.In("noise.volume", n.Volume, 0, 1000))
 	}
-	if !(s.Speed >= 0 && s.Speed < 1) {
-		return fmt.Errorf("sound: speed: expected at least 0 and less than 1, got %g", s.Speed)
+	if a := s.SpecAugment; a != nil && err == nil {
+		const most = 1 << 16
+		err = cmp.Or(ranges.In("spec_augment.time_masks", a.TimeMasks, 0, most), ranges.In("spec_augment.time_width", a.TimeWidth, 0, most),
+			ranges.In("spec_augment.coefficient_masks", a.CoefficientMasks, 0, most), ranges.In("spec_augment.coefficient_width", a.CoefficientWidth, 0, most))
 	}
-	if n := s.Noise; n != nil && (!(n.Share >= 0 && n.Share <= 1) || !(n.Volume >= 0) || math.IsInf(n.Volume, 0)) {
-		return fmt.Errorf("sound: noise: expected a share from 0 to 1 and a volume of at least 0, got %g and %g", n.Share, n.Volume)
-	}
-	if a := s.SpecAugment; a != nil && min(a.TimeMasks, a.TimeWidth, a.CoefficientMasks, a.CoefficientWidth) < 0 {
-		return fmt.Errorf("sound: spec_augment: expected numbers of at least 0, got %+v", *a)
+	if err != nil {
+		return fmt.Errorf("sound: %w", err)
 	}
 	return nil
 }

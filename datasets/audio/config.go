@@ -113,7 +113,7 @@ func (c Config) Validate() error {
 		{name: "mels", value: float64(c.Mels), least: 1, most: maxMels},
 		{name: "low", value: c.Low, least: 0, most: float64(c.SampleRate) / 2},
 		{name: "high", value: c.High, least: 0, most: float64(c.SampleRate) / 2},
-		{name: "floor", value: c.Floor, least: 0, most: math.MaxFloat32},
+		{name: "floor", value: c.Floor, least: 0, most: 1e6},
 		{name: "top_db", value: c.TopDB, least: 0, most: math.MaxFloat32},
 		{name: "coefficients", value: float64(c.Coefficients), least: 0, most: float64(c.Mels)},
 		{name: "lifter", value: c.Lifter, least: 0, most: math.MaxFloat32},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/gonas/gonas/datasets"
+	"github.com/gonas/gonas/internal/ranges"
 	"github.com/gonas/gonas/nas/diff"
 	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/method"
@@ -36,8 +37,10 @@ func (c Config) Validate() error {
 	if err := c.Config.Validate(); err != nil {
 		return err
 	}
-	if n := c.SkipNoise; n != nil && n.Epochs < 0 {
-		return fmt.Errorf("config: skip_noise.epochs: expected at least 0, got %d", n.Epochs)
+	if n := c.SkipNoise; n != nil {
+		if err := ranges.In("skip_noise.epochs", n.Epochs, 0, 1e6); err != nil {
+			return fmt.Errorf("config: %w", err)
+		}
 	}
 	return nil
 }

@@ -4,12 +4,14 @@
 package diff
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/gonas/gonas/datasets"
+	"github.com/gonas/gonas/internal/ranges"
 	"github.com/gonas/gonas/nas/method"
 	"github.com/gonas/gonas/nas/nn"
 	"github.com/gonas/gonas/nas/profile"
@@ -23,6 +25,12 @@ type ArchConfig struct {
 	Beta1        float64 `json:"beta1"`
 	Beta2        float64 `json:"beta2"`
 	WeightDecay  float64 `json:"weight_decay"`
+}
+
+// validate reports the first field out of range.
+func (c ArchConfig) validate() error {
+	return cmp.Or(ranges.Above("arch.learning_rate", c.LearningRate, 0, 1000), ranges.Below("arch.beta1", c.Beta1, 0, 1),
+		ranges.Below("arch.beta2", c.Beta2, 0, 1), ranges.In("arch.weight_decay", c.WeightDecay, 0, 1000))
 }
 
 // Config is what every search over a supernet of cells needs. A method's own configuration embeds it.
@@ -60,13 +68,8 @@ func (c Config) Validate() error {
 	if err := c.Common.Validate(); err != nil {
 		return err
 	}
-	for _, f := range []struct {
-		name  string
-		value float64
-	}{{"weights.learning_rate", c.Weights.LearningRate}, {"arch.learning_rate", c.Arch.LearningRate}} {
-		if !(f.value > 0) {
-			return fmt.Errorf("config: %s: expected more than 0, got %g", f.name, f.value)
-		}
+	if err := cmp.Or(c.Weights.Validate(), c.Arch.validate()); err != nil {
+		return fmt.Errorf("config: %w", err)
 	}
 	if err := errors.Join(c.Curvature.validate(), c.Landscape.validate()); err != nil {
 		return err

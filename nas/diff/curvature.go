@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -11,6 +12,7 @@ import (
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 
+	"github.com/gonas/gonas/internal/ranges"
 	"github.com/gonas/gonas/nas/method"
 	"github.com/gonas/gonas/nas/profile"
 	"github.com/gonas/gonas/nas/run"
@@ -31,15 +33,12 @@ type CurvatureConfig struct {
 
 // validate reports the first field out of range; nil has none.
 func (c *CurvatureConfig) validate() error {
-	switch {
-	case c == nil:
+	if c == nil {
 		return nil
-	case c.Batch < 2:
-		return fmt.Errorf("config: curvature.batch: expected at least 2, got %d", c.Batch)
-	case c.Iterations < 1:
-		return fmt.Errorf("config: curvature.iterations: expected at least 1, got %d", c.Iterations)
-	case !(c.Tolerance >= 0 && c.Tolerance < 1):
-		return fmt.Errorf("config: curvature.tolerance: expected at least 0 and less than 1, got %g", c.Tolerance)
+	}
+	if err := cmp.Or(ranges.In("curvature.batch", c.Batch, 2, 1<<16), ranges.In("curvature.iterations", c.Iterations, 1, 1e6),
+		ranges.Below("curvature.tolerance", c.Tolerance, 0, 1)); err != nil {
+		return fmt.Errorf("config: %w", err)
 	}
 	return nil
 }

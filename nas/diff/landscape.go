@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"slices"
 
@@ -55,12 +54,12 @@ func (c *LandscapeConfig) validate() error {
 	switch {
 	case c == nil:
 		return nil
-	case c.Points < 3 || c.Points%2 == 0:
-		return fmt.Errorf("config: landscape.points: expected an odd number of at least 3, got %d", c.Points)
-	case c.Images < 2 || c.Images > landscapeBatch && c.Images%landscapeBatch != 0:
-		return fmt.Errorf("config: landscape.images: expected 2 to %d, or a multiple of %d, got %d", landscapeBatch, landscapeBatch, c.Images)
-	case !(c.Radius > 0 && c.Radius < math.Inf(1)):
-		return fmt.Errorf("config: landscape.radius: expected more than 0, got %g", c.Radius)
+	case c.Points < 3 || c.Points%2 == 0 || c.Points > 1001:
+		return fmt.Errorf("config: landscape.points: expected an odd number of 3 to 1001, got %d", c.Points)
+	case c.Images < 2 || c.Images > landscapeBatch && c.Images%landscapeBatch != 0 || c.Images > 1e7:
+		return fmt.Errorf("config: landscape.images: expected 2 to %d, or a multiple of %d of at most ten million, got %d", landscapeBatch, landscapeBatch, c.Images)
+	case !(c.Radius > 0 && c.Radius <= 1e6):
+		return fmt.Errorf("config: landscape.radius: expected more than 0 and at most 1e6, got %g", c.Radius)
 	}
 	return nil
 }

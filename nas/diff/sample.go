@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"github.com/gonas/gonas/internal/ranges"
 	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/method"
 	"github.com/gonas/gonas/nas/nn"
@@ -108,13 +110,8 @@ func (t Temperature) At(c Config, epoch int) float64 {
 
 // Validate reports the first field out of range.
 func (t Temperature) Validate() error {
-	for _, f := range []struct {
-		name  string
-		value float64
-	}{{"first", t.First}, {"last", t.Last}} {
-		if !(f.value > 0 && f.value < math.Inf(1)) {
-			return fmt.Errorf("config: temperature.%s: expected more than 0, got %g", f.name, f.value)
-		}
+	if err := cmp.Or(ranges.Above("temperature.first", t.First, 0, 1e6), ranges.Above("temperature.last", t.Last, 0, 1e6)); err != nil {
+		return fmt.Errorf("config: %w", err)
 	}
 	if t.Last > t.First {
 		return fmt.Errorf("config: temperature.last: expected at most temperature.first, %g, got %g", t.First, t.Last)

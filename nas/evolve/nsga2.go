@@ -1,12 +1,15 @@
 package evolve
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
+
+	"github.com/gonas/gonas/internal/ranges"
 )
 
 // Config is what a search depends on besides its space and its evaluator.
@@ -31,8 +34,8 @@ func (c Config) Validate() error {
 	if c.Population < 4 || c.Population%2 != 0 {
 		return fmt.Errorf("population: expected an even number of at least 4, got %d", c.Population)
 	}
-	if c.Generations < 1 {
-		return fmt.Errorf("generations: expected at least 1, got %d", c.Generations)
+	if err := cmp.Or(ranges.In("population", c.Population, 4, 1e6), ranges.In("generations", c.Generations, 1, 1e6)); err != nil {
+		return err
 	}
 	if err := checkObjectives(c.Objectives); err != nil {
 		return err

@@ -1,10 +1,13 @@
 package evolve
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
+
+	"github.com/gonas/gonas/internal/ranges"
 )
 
 // Reinforced is the mutator by which FairNAS and SCARLET-NAS say they search, a mix of three ways to draw a new choice.
@@ -35,20 +38,23 @@ func DefaultReinforced() *Reinforced {
 	return &Reinforced{MutationRatio: 0.8, RandomShare: 0.2, ReinforcedShare: 0.65, PriorShare: 0.15, Temperature: 0.25}
 }
 
-func (r *Reinforced) validate(counts []int) error {
-	if err := checkProbability("reinforced: mutation_ratio", r.MutationRatio); err != nil {
-		return err
-	}
-	for _, share := range []float64{r.RandomShare, r.ReinforcedShare, r.PriorShare} {
-		if err := checkProbability("reinforced: share", share); err != nil {
-			return err
-		}
+// Validate says which field is not usable, whatever the space; the prior has to fit it, too.
+func (r *Reinforced) Validate() error {
+	if err := cmp.Or(ranges.In("mutation_ratio", r.MutationRatio, 0, 1), ranges.In("random_share", r.RandomShare, 0, 1),
+		ranges.In("reinforced_share", r.ReinforcedShare, 0, 1), ranges.In("prior_share", r.PriorShare, 0, 1),
+		ranges.Above("temperature", r.Temperature, 0, 1e6)); err != nil {
+		return fmt.Errorf("reinforced: %w", err)
 	}
 	if sum := r.RandomShare + r.ReinforcedShare + r.PriorShare; math.Abs(sum-1) > 1e-9 {
-		return fmt.Errorf("reinforced: shares: expected a sum of 1, got %g", sum)
+		return fmt.Errorf("reinforced: random_share, reinforced_share and prior_share: expected a sum of 1, got %g", sum)
 	}
-	if !(r.Temperature > 0) || math.IsInf(r.Temperature, 0) {
-		return fmt.Errorf("reinforced: temperature: expected a finite number above 0, got %g", r.Temperature)
+	return nil
+}
+
+// validate is [Reinforced.Validate] for a space of these numbers of choices.
+func (r *Reinforced) validate(counts []int) error {
+	if err := r.Validate(); err != nil {
+		return err
 	}
 	if r.Prior == nil {
 		return nil

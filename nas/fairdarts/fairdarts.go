@@ -9,6 +9,7 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 
 	"github.com/gonas/gonas/datasets"
+	"github.com/gonas/gonas/internal/ranges"
 	"github.com/gonas/gonas/nas/arch"
 	"github.com/gonas/gonas/nas/diff"
 	"github.com/gonas/gonas/nas/method"
@@ -47,8 +48,8 @@ func (c Config) Validate() error {
 	if err := c.Config.Validate(); err != nil {
 		return err
 	}
-	if c.ZeroOneWeight < 0 {
-		return fmt.Errorf("config: zero_one_weight: expected at least 0, got %g", c.ZeroOneWeight)
+	if err := ranges.In("zero_one_weight", c.ZeroOneWeight, 0, 1e6); err != nil {
+		return fmt.Errorf("config: %w", err)
 	}
 	if c.ZeroOneForm != L1 && c.ZeroOneForm != L2 {
 		return fmt.Errorf("config: zero_one_form: expected %q or %q, got %q", L1, L2, c.ZeroOneForm)

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/gonas/gonas/datasets"
+	"github.com/gonas/gonas/internal/ranges"
 	"github.com/gonas/gonas/internal/strictjson"
 	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/nn"
@@ -47,13 +48,9 @@ func (c *Common) Shared() *Common { return c }
 
 // Validate reports the first field out of range.
 func (c Common) Validate() error {
-	for _, f := range []struct {
-		name       string
-		value, min int
-	}{{"image", c.Image, 4}, {"epochs", c.Epochs, 1}, {"steps_per_epoch", c.StepsPerEpoch, 0}, {"batch", c.Batch, 2}} {
-		if f.value < f.min {
-			return fmt.Errorf("config: %s: expected at least %d, got %d", f.name, f.min, f.value)
-		}
+	if err := cmp.Or(ranges.In("image", c.Image, 4, 4096), ranges.In("epochs", c.Epochs, 1, 1e6),
+		ranges.In("steps_per_epoch", c.StepsPerEpoch, 0, 1e7), ranges.In("batch", c.Batch, 2, 1<<16)); err != nil {
+		return fmt.Errorf("config: %w", err)
 	}
 	if c.Sound != nil {
 		if err := c.Sound.Validate(); err != nil {
@@ -74,6 +71,12 @@ type WeightsConfig struct {
 	WeightDecay     float64 `json:"weight_decay"`
 	// Clip is the largest global norm of the gradients, 0 for none.
 	Clip float64 `json:"clip"`
+}
+
+// Validate reports the first field out of range.
+func (c WeightsConfig) Validate() error {
+	return cmp.Or(ranges.Above("weights.learning_rate", c.LearningRate, 0, 1000), ranges.In("weights.learning_rate_min", c.LearningRateMin, 0, 1000),
+		ranges.Below("weights.momentum", c.Momentum, 0, 1), ranges.In("weights.weight_decay", c.WeightDecay, 0, 1000), ranges.In("weights.clip", c.Clip, 0, 1e9))
 }
 
 // Config is a method's configuration: a pointer, which encoding/json reads and writes.

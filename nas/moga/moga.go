@@ -7,13 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/gonas/gonas/datasets"
+	"github.com/gonas/gonas/internal/ranges"
 	"github.com/gonas/gonas/nas/evolve"
 	"github.com/gonas/gonas/nas/latency"
 	"github.com/gonas/gonas/nas/method"
@@ -53,11 +53,11 @@ func (c Config) Validate() error {
 	if c.Latency == "" {
 		return fmt.Errorf("config: latency: expected one of %v, or a file of gonas latency measure, got none", latency.Names())
 	}
-	if !(c.MaxLatency >= 0) || math.IsInf(c.MaxLatency, 0) {
-		return fmt.Errorf("config: max_latency_ms: expected at least 0, got %g", c.MaxLatency)
+	if err := ranges.In("max_latency_ms", c.MaxLatency, 0, 1e9); err != nil {
+		return fmt.Errorf("config: %w", err)
 	}
-	if len(c.Crowding) != 3 || !(slices.Min(c.Crowding) >= 0) || !(slices.Max(c.Crowding) > 0) || math.IsInf(slices.Max(c.Crowding), 0) {
-		return fmt.Errorf("config: crowding_weights: expected three numbers of at least 0, not all 0, of accuracy, latency and parameters, got %v", c.Crowding)
+	if len(c.Crowding) != 3 || !(slices.Min(c.Crowding) >= 0) || !(slices.Max(c.Crowding) > 0) || slices.Max(c.Crowding) > 1e6 {
+		return fmt.Errorf("config: crowding_weights: expected three numbers from 0 to a million, not all 0, of accuracy, latency and parameters, got %v", c.Crowding)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@
 package noisydarts
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 
 	"github.com/gonas/gonas/datasets"
+	"github.com/gonas/gonas/internal/ranges"
 	"github.com/gonas/gonas/nas/diff"
 	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/method"
@@ -83,10 +85,9 @@ func (c Config) Validate() error {
 		return fmt.Errorf("config: noise.kind: expected %q or %q, got %q", Gaussian, Uniform, n.Kind)
 	case n.Mixture != Additive && n.Mixture != Multiplicative:
 		return fmt.Errorf("config: noise.mixture: expected %q or %q, got %q", Additive, Multiplicative, n.Mixture)
-	case !(n.Factor >= 0 && n.Factor < math.Inf(1)):
-		return fmt.Errorf("config: noise.factor: expected at least 0, got %g", n.Factor)
-	case !(c.DropPath >= 0 && c.DropPath < 1):
-		return fmt.Errorf("config: drop_path: expected at least 0 and less than 1, got %g", c.DropPath)
+	}
+	if err := cmp.Or(ranges.In("noise.factor", n.Factor, 0, 1000), ranges.In("noise.mean", n.Mean, -5, 5), ranges.Below("drop_path", c.DropPath, 0, 1)); err != nil {
+		return fmt.Errorf("config: %w", err)
 	}
 	return nil
 }

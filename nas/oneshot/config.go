@@ -3,10 +3,12 @@
 package oneshot
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/gonas/gonas/internal/ranges"
 	"github.com/gonas/gonas/nas/evolve"
 	"github.com/gonas/gonas/nas/method"
 	"github.com/gonas/gonas/nas/nn"
@@ -84,8 +86,8 @@ func (c Config) Validate() error {
 	if !slices.Contains(Samplings(), c.Sampling) {
 		return fmt.Errorf("config: sampling: expected one of %s, got %q", strings.Join(Samplings(), ", "), c.Sampling)
 	}
-	if !(c.Weights.LearningRate > 0) {
-		return fmt.Errorf("config: weights.learning_rate: expected more than 0, got %g", c.Weights.LearningRate)
+	if err := c.Weights.Validate(); err != nil {
+		return fmt.Errorf("config: %w", err)
 	}
 	if !(c.Width >= 0 && c.Width <= 1) {
 		return fmt.Errorf("config: width: expected 0 for the space's own channels, or up to 1 times as many, got %g", c.Width)
@@ -93,8 +95,8 @@ func (c Config) Validate() error {
 	if !(c.Holdout > 0 && c.Holdout < 1) {
 		return fmt.Errorf("config: holdout: expected between 0 and 1, got %g", c.Holdout)
 	}
-	if c.Recalibrate < 2 || c.Measure < 0 {
-		return fmt.Errorf("config: expected at least 2 images to recalibrate and 0 to measure, got %d and %d", c.Recalibrate, c.Measure)
+	if err := cmp.Or(ranges.In("recalibrate", c.Recalibrate, 2, 1e7), ranges.In("measure", c.Measure, 0, 1e9)); err != nil {
+		return fmt.Errorf("config: %w", err)
 	}
 	if c.Metric != "" && !slices.Contains(Metrics(), c.Metric) {
 		return fmt.Errorf("config: metric: expected one of %s, got %q", strings.Join(Metrics(), ", "), c.Metric)
@@ -104,6 +106,10 @@ func (c Config) Validate() error {
 	}
 	if c.Rank < 0 || c.Rank == 1 || (c.Rank > 0 && !space.HasTruth(c.Space)) {
 		return fmt.Errorf("config: rank: expected 0, or at least 2 networks of %s, whose true accuracies are known, got %d of %s", space.NASBenchMacroName, c.Rank, c.Space)
+	}
+	o := c.options()
+	if err := cmp.Or(ranges.In("rank", c.Rank, 0, 1e6), ranges.In("options.draw", o.Draw, 0, 1e6), ranges.In("options.paths_per_step", o.PathsPerStep, 0, 1000)); err != nil {
+		return fmt.Errorf("config: %w", err)
 	}
 	if err := c.validateOptions(); err != nil {
 		return err
@@ -120,6 +126,11 @@ func (c Config) Validate() error {
 	}
 	if e.MaxMACs < 0 {
 		return fmt.Errorf("config: evolution.max_macs: expected at least 0, got %d", e.MaxMACs)
+	}
+	if e.Reinforced != nil {
+		if err := e.Reinforced.Validate(); err != nil {
+			return fmt.Errorf("config: evolution: %w", err)
+		}
 	}
 	if err := c.evolve([]Objective{Accuracy()}).Validate(); err != nil {
 		return fmt.Errorf("config: evolution: %w", err)

@@ -3,6 +3,7 @@
 package rome
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 
 	"github.com/gonas/gonas/datasets"
+	"github.com/gonas/gonas/internal/ranges"
 	"github.com/gonas/gonas/nas/diff"
 	"github.com/gonas/gonas/nas/method"
 	"github.com/gonas/gonas/nas/profile"
@@ -71,10 +73,9 @@ func (c Config) Validate() error {
 		return fmt.Errorf("config: space %q: expected one of %s, whose nodes have two inputs", c.Space, strings.Join(Spaces(), ", "))
 	case !slices.Contains(topologies, c.Topology):
 		return fmt.Errorf("config: topology: expected one of %s, got %q", strings.Join(topologies, ", "), c.Topology)
-	case c.Draws.Weights < 1:
-		return fmt.Errorf("config: draws.weights: expected at least 1, got %d", c.Draws.Weights)
-	case c.Draws.Architecture < 1:
-		return fmt.Errorf("config: draws.architecture: expected at least 1, got %d", c.Draws.Architecture)
+	}
+	if err := cmp.Or(ranges.In("draws.weights", c.Draws.Weights, 1, 1000), ranges.In("draws.architecture", c.Draws.Architecture, 1, 1000)); err != nil {
+		return fmt.Errorf("config: %w", err)
 	}
 	if err := c.ValidateDrawing(); err != nil {
 		return err

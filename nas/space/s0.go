@@ -2,12 +2,14 @@
 package space
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 
 	"github.com/gomlx/gomlx/core/graph"
 
+	"github.com/gonas/gonas/internal/ranges"
 	"github.com/gonas/gonas/nas/arch"
 	"github.com/gonas/gonas/nas/nn"
 	"github.com/gonas/gonas/nas/space/cells"
@@ -33,13 +35,9 @@ type Size struct {
 
 // Validate reports the first field out of range.
 func (s Size) Validate() error {
-	for _, f := range []struct {
-		name       string
-		value, min int
-	}{{"cells", s.Cells, 1}, {"channels", s.Channels, 1}, {"classes", s.Classes, 2}, {"input_channels", s.InputChannels, 1}} {
-		if f.value < f.min {
-			return fmt.Errorf("size: %s: expected at least %d, got %d", f.name, f.min, f.value)
-		}
+	if err := cmp.Or(ranges.In("cells", s.Cells, 1, 1000), ranges.In("channels", s.Channels, 1, 1<<14),
+		ranges.In("classes", s.Classes, 2, 1<<20), ranges.In("input_channels", s.InputChannels, 1, 1<<14)); err != nil {
+		return fmt.Errorf("size: %w", err)
 	}
 	return nil
 }

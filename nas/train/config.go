@@ -2,12 +2,14 @@
 package train
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 
 	"github.com/gomlx/gomlx/core/graph"
 
 	"github.com/gonas/gonas/datasets"
+	"github.com/gonas/gonas/internal/ranges"
 	"github.com/gonas/gonas/nas/arch"
 	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/method"
@@ -83,25 +85,11 @@ func (c Config) Validate() error {
 	if err := c.Size.Validate(); err != nil {
 		return fmt.Errorf("config: %w", err)
 	}
-	for _, f := range []struct {
-		name       string
-		value, min int
-	}{{"image", c.Image, 4}, {"epochs", c.Epochs, 1}, {"steps_per_epoch", c.StepsPerEpoch, 0}, {"batch", c.Batch, 2}, {"cutout", c.Cutout, 0}} {
-		if f.value < f.min {
-			return fmt.Errorf("config: %s: expected at least %d, got %d", f.name, f.min, f.value)
-		}
-	}
-	if !(c.Weights.LearningRate > 0) {
-		return fmt.Errorf("config: weights.learning_rate: expected more than 0, got %g", c.Weights.LearningRate)
-	}
-	if !(c.AuxiliaryWeight >= 0) {
-		return fmt.Errorf("config: auxiliary_weight: expected at least 0, got %g", c.AuxiliaryWeight)
-	}
-	if !(c.LabelSmoothing >= 0 && c.LabelSmoothing < 1) {
-		return fmt.Errorf("config: label_smoothing: expected at least 0 and less than 1, got %g", c.LabelSmoothing)
-	}
-	if !(c.Average >= 0 && c.Average < 1) {
-		return fmt.Errorf("config: average: expected at least 0 and less than 1, got %g", c.Average)
+	if err := cmp.Or(ranges.In("image", c.Image, 4, 4096), ranges.In("epochs", c.Epochs, 1, 1e6), ranges.In("steps_per_epoch", c.StepsPerEpoch, 0, 1e7),
+		ranges.In("batch", c.Batch, 2, 1<<16), ranges.In("cutout", c.Cutout, 0, 4096), c.Weights.Validate(),
+		ranges.In("auxiliary_weight", c.AuxiliaryWeight, 0, 1000), ranges.Below("label_smoothing", c.LabelSmoothing, 0, 1),
+		ranges.Below("average", c.Average, 0, 1)); err != nil {
+		return fmt.Errorf("config: %w", err)
 	}
 	if c.WarmupEpochs < 0 || c.WarmupEpochs > c.Epochs {
 		return fmt.Errorf("config: warmup_epochs: expected 0 to %d, got %d", c.Epochs, c.WarmupEpochs)
