@@ -14,10 +14,8 @@ const DataEnv = "GONAS_DATA"
 var ErrNoDataDir = errors.New("no data folder: give -data DIR or set " + DataEnv)
 
 // ResolveDir returns the absolute path of the data folder: flag if it is not empty, else what
-// GONAS_DATA says. A relative path starts at the module's root, the folder with the go.mod found
-// by walking up from the working directory, or at the working directory where there is none. The
-// folder need not exist yet; something there that is no folder is an error, and so is neither
-// being set ([ErrNoDataDir]).
+// GONAS_DATA says. A relative path starts at the working directory. The folder need not exist yet;
+// something there that is no folder is an error, and so is neither being set ([ErrNoDataDir]).
 func ResolveDir(flag string) (string, error) {
 	dir, from := flag, "-data"
 	if dir == "" {
@@ -26,37 +24,14 @@ func ResolveDir(flag string) (string, error) {
 	if dir == "" {
 		return "", ErrNoDataDir
 	}
-	if !filepath.IsAbs(dir) {
-		root, err := moduleRoot()
-		if err != nil {
-			return "", fmt.Errorf("%s %s: %w", from, dir, err)
-		}
-		dir = filepath.Join(root, dir)
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", fmt.Errorf("%s %s: %w", from, dir, err)
 	}
-	dir = filepath.Clean(dir)
 	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
 		return "", fmt.Errorf("%s: %s is a file, expected a folder", from, dir)
 	}
 	return dir, nil
-}
-
-// moduleRoot is the nearest folder at or above the working directory that has a go.mod, or else
-// the working directory.
-func moduleRoot() (string, error) {
-	cwd, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for dir := cwd; ; {
-		if info, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil && !info.IsDir() {
-			return dir, nil
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return cwd, nil
-		}
-		dir = parent
-	}
 }
 
 // Load reads a data set of images of one size by name from a data folder; "embedded" needs none.

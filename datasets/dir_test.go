@@ -22,11 +22,11 @@ func TestResolveDir(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(base, "file"), nil, 0o644))
 	for name, c := range map[string]struct{ cwd, env, flag, want, err string }{
 		"flag, absolute":                     {deep, "/elsewhere", "/data/x", "/data/x", ""},
-		"flag, from the module's root":       {deep, "", "data/x", filepath.Join(module, "data", "x"), ""},
-		"flag goes before the environment":   {deep, "other", "data", filepath.Join(module, "data"), ""},
+		"flag, from the working folder":      {deep, "", "data/x", filepath.Join(deep, "data", "x"), ""},
+		"flag goes before the environment":   {deep, "other", "data", filepath.Join(deep, "data"), ""},
 		"environment, absolute":              {deep, "/data/", "", "/data", ""},
-		"environment, from the root":         {deep, "../data", "", filepath.Join(base, "data"), ""},
-		"at the root":                        {module, "data", "", filepath.Join(module, "data"), ""},
+		"environment, from the same":         {deep, "../../../data", "", filepath.Join(base, "data"), ""},
+		"a go.mod does not matter":           {module, "data", "", filepath.Join(module, "data"), ""},
 		"no module: from the working folder": {bare, "data", "", filepath.Join(bare, "data"), ""},
 		"neither":                            {deep, "", "", "", ErrNoDataDir.Error()},
 		"a file":                             {module, "../file", "", "", "is a file, expected a folder"},

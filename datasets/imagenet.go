@@ -3,12 +3,14 @@ package datasets
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -16,6 +18,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/gonas/gonas/internal/regular"
 )
 
 // ImageFolder is a list of labelled image files of any sizes; an image is decoded when it is asked
@@ -32,6 +36,10 @@ type ImageFolder struct {
 	Classes []string
 	// ClassNames has one name per class, or is nil where no table gives them.
 	ClassNames []string
+	// LeftOut are files of the split that are no images, with why.
+	LeftOut []LeftOut
+	// Notes say what a reader of the list has to know: another order of the classes than torchvision's.
+	Notes []string
 
 	dir     string            // of files on disk
 	archive map[string][]byte // of files in an archive, by path; nil for files on disk
@@ -49,23 +57,40 @@ var classTables = []struct{ file, index, name string }{
 // maxArchive bounds what an archive may unpack to, in bytes, since it is kept in memory.
 const maxArchive = 1 << 30
 
-var imageExtensions = []string{".jpeg", ".jpg", ".png"}
+// LeftOut is a file that was not taken.
+type LeftOut struct{ Path, Why string }
+
+// imageExtensions are those of files that are taken for images without a look into them; [ImageFolder.Check] looks.
+var imageExtensions = []string{".jpeg", ".jpg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"}
+
+// otherExtensions are those of files that stand beside images and say something of them.
+var otherExtensions = []string{".txt", ".csv", ".tsv", ".json", ".xml", ".yaml", ".yml", ".md", ".html", ".mat", ".npy", ".npz", ".db", ".ini", ".pdf", ".sh", ".py", ".log"}
 
 func isImage(name string) bool {
 	return !strings.HasPrefix(path.Base(name), ".") && slices.Contains(imageExtensions, strings.ToLower(path.Ext(name)))
 }
 
-// OpenImageFolder lists the images of a folder in one of these layouts, in which EXT is JPEG, jpeg,
-// jpg or png in any case:
+// annotations name the classes of Tiny ImageNet's validation images, which lie in one folder.
+const annotations = "val_annotations.txt"
+
+// mostDepth bounds how deep images are looked for, so that links in a circle end.
+const mostDepth = 8
+
+// OpenImageFolder lists the images of a folder in one of these layouts:
 //
-//	DIR/SPLIT/CLASS/NAME.EXT   split "train" or "val": ImageNet as torchvision takes it, Tiny ImageNet
-//	DIR/CLASS/NAME.EXT         split ""
-//	DIR/WNID.EXT               split "": the sample with one image a class; WNID_NAME.EXT is taken too
+//	DIR/SPLIT/CLASS/NAME       split "train" or "val": ImageNet as torchvision takes it
+//	DIR/SPLIT/CLASS/…/NAME     folders within a class's; Tiny ImageNet's train/CLASS/images
+//	DIR/val/images/NAME        with the classes in val/val_annotations.txt: Tiny ImageNet's validation images
+//	DIR/CLASS/NAME             split ""
+//	DIR/WNID.jpg               split "": the sample with one image a class; WNID_NAME.jpg is taken too
 //
-// Instead of the files DIR may hold them as images.tar.gz, which is then read into memory whole. A
-// table DIR/labels.csv (columns class_index, wnid, name) or DIR/classes.csv (label, wnid, words)
-// gives the classes their names; where it numbers a class in another way than the sorted
-// identifiers do, that is an error. Nothing is decoded here. Files of other kinds are passed over.
+// Files with the extension of a format that [DecodeRGB] reads are taken for images, others where their first bytes are
+// those of one; what is neither is in LeftOut. Nothing is decoded here: [ImageFolder.Check] does.
+//
+// Classes are numbered in the order of their names as text, as torchvision numbers them; where all are numbers, in the order
+// of the numbers, which Notes says. Instead of the files DIR may hold them as images.tar.gz, which is then read into memory
+// whole. A table DIR/labels.csv (columns class_index, wnid, name) or DIR/classes.csv (label, wnid, words) gives the classes
+// their names; where it numbers a class in another way, that is an error.
 func OpenImageFolder(dir, split string) (*ImageFolder, error) {
 	if strings.ContainsAny(split, `/\`) || strings.HasPrefix(split, ".") {
 		return nil, fmt.Errorf("images of %s: split %q: expected the name of a folder, such as train or val", dir, split)
@@ -105,7 +130,7 @@ func (f *ImageFolder) list(split string) ([]string, error) {
 		}
 	}
 	if onDisk {
-		return listDisk(f.dir, split, 2)
+		return listDisk(f.dir, split, mostDepth)
 	}
 	file := filepath.Join(f.dir, imageArchive)
 	if f.archive, err = readArchive(file); errors.Is(err, fs.ErrNotExist) {
@@ -176,9 +201,13 @@ func readArchive(file string) (map[string][]byte, error) {
 	limited := &io.LimitedReader{R: unzipped, N: maxArchive}
 	archive := tar.NewReader(limited)
 	files := map[string][]byte{}
+	unpacked := int64(0) // holes of sparse files with it, which the archive does not have
 	for {
 		header, err := archive.Next()
-		if limited.N <= 0 {
+		if err == nil {
+			unpacked += header.Size
+		}
+		if limited.N <= 0 || unpacked > maxArchive {
 			return nil, &FormatError{File: file, Offset: -1, Field: "archive", Problem: fmt.Sprintf("unpacks to more than the %d bytes allowed: unpack it into the folder", int64(maxArchive))}
 		}
 		if err == io.EOF {
@@ -210,30 +239,31 @@ var wnid = regexp.MustCompile(`^n\d{8}$`)
 // sort turns what list found into Files, Labels and Classes.
 func (f *ImageFolder) sort(names []string, split string) error {
 	where := path.Join(filepath.ToSlash(f.dir), split)
+	inside := func(name string) string {
+		if split == "" {
+			return name
+		}
+		return strings.TrimPrefix(name, split+"/")
+	}
+	if split != "" && slices.Contains(names, path.Join(split, annotations)) {
+		return f.sortAnnotated(names, split)
+	}
 	classes := map[string][]string{} // images by class
 	flat, inFolders := "", ""        // an example of either
 	for _, name := range names {
-		inside := strings.TrimPrefix(name, split+"/")
-		if split == "" {
-			inside = name
-		}
-		class, file, found := strings.Cut(inside, "/")
+		class, file, found := strings.Cut(inside(name), "/")
 		switch {
 		case found && file == "":
 			classes[class] = append(classes[class], []string{}...)
-		case inside == "val_annotations.txt":
-			return fmt.Errorf("images of %s: unknown layout: the validation images lie in one folder, their classes in %s; expected CLASS/NAME.JPEG", where, inside)
-		case !isImage(name):
+		case strings.HasSuffix(file, "/"):
+		case found && split == "" && (class == "train" || class == "val"):
+			return needsSplit(where, class)
+		case !f.image(name):
 		case !found:
 			flat = name
 			id := strings.TrimSuffix(class, path.Ext(class))
 			id, _, _ = strings.Cut(id, "_")
 			classes[id] = append(classes[id], name)
-		case strings.Contains(file, "/"):
-			if split == "" && (class == "train" || class == "val") {
-				return needsSplit(where, class)
-			}
-			return fmt.Errorf("images of %s: %s lies too deep, expected CLASS/NAME.JPEG", where, inside)
 		default:
 			inFolders = name
 			classes[class] = append(classes[class], name)
@@ -248,35 +278,133 @@ func (f *ImageFolder) sort(names []string, split string) error {
 				}
 			}
 		}
-		return fmt.Errorf("images of %s: no image found, expected CLASS/NAME.JPEG (or .jpg, .png)", where)
+		return fmt.Errorf("images of %s: no image found, expected CLASS/NAME.JPEG (or .jpg, .png)%s", where, f.leftOutText())
 	case flat != "" && inFolders != "":
 		return fmt.Errorf("images of %s: unknown layout: %s beside %s, expected either one folder a class or WNID.jpg files", where, flat, inFolders)
 	case flat != "" && split != "":
 		return fmt.Errorf("images of %s: unknown layout: %s lies outside a class's folder, expected CLASS/NAME.JPEG", where, flat)
 	}
-	for class := range classes {
-		if flat != "" && len(classes[class]) == 0 { // a folder of something else
+	for class, images := range classes {
+		switch {
+		case len(images) > 0 && flat != "" && !wnid.MatchString(class):
+			return fmt.Errorf("images of %s: %s: the name gives no class, expected WNID.jpg such as n01440764.jpg", where, images[0])
+		case len(images) > 0:
+		case flat != "": // a folder of something else
 			delete(classes, class)
-			continue
+		default:
+			return fmt.Errorf("images of %s: no image in the folder of class %s, expected at least one .JPEG, .jpg or .png%s", where, class, f.leftOutText())
 		}
-		f.Classes = append(f.Classes, class)
 	}
-	slices.Sort(f.Classes)
+	f.number(classes)
+	return nil
+}
+
+// number gives the classes their numbers and the images their labels.
+func (f *ImageFolder) number(classes map[string][]string) {
+	f.Classes, f.Files, f.Labels = slices.Sorted(maps.Keys(classes)), nil, nil
+	if byNumber := numbersInOrder(f.Classes); byNumber != nil && !slices.Equal(byNumber, f.Classes) {
+		f.Notes = append(f.Notes, fmt.Sprintf("the %d classes are numbers and stand in their order (%s), where torchvision takes them as text (%s); --classes FILE gives another",
+			len(byNumber), few(byNumber), few(f.Classes)))
+		f.Classes = byNumber
+	}
+	f.label(classes)
+}
+
+// label lists the images in the order of the classes.
+func (f *ImageFolder) label(classes map[string][]string) {
+	f.Files, f.Labels = nil, nil
 	for label, class := range f.Classes {
 		images := classes[class]
-		if flat != "" && !wnid.MatchString(class) {
-			return fmt.Errorf("images of %s: %s: the name gives no class, expected WNID.jpg such as n01440764.jpg", where, images[0])
-		}
-		if len(images) == 0 {
-			return fmt.Errorf("images of %s: no image in the folder of class %s, expected at least one .JPEG, .jpg or .png", where, class)
-		}
 		slices.Sort(images)
 		f.Files = append(f.Files, images...)
 		for range images {
 			f.Labels = append(f.Labels, int32(label))
 		}
 	}
+}
+
+// numbersInOrder are names that are all whole numbers in the order of the numbers, else nil.
+func numbersInOrder(names []string) []string {
+	numbers := map[string]int{}
+	for _, name := range names {
+		n, err := strconv.Atoi(name)
+		if err != nil || n < 0 {
+			return nil
+		}
+		numbers[name] = n
+	}
+	out := slices.Clone(names)
+	slices.SortStableFunc(out, func(a, b string) int { return cmp.Compare(numbers[a], numbers[b]) })
+	return out
+}
+
+// few shows the first of a list.
+func few(list []string) string {
+	const most = 4
+	if len(list) <= most {
+		return strings.Join(list, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(list[:most], ", "), len(list)-most)
+}
+
+// sortAnnotated sorts the images of a split whose classes stand in a table.
+func (f *ImageFolder) sortAnnotated(names []string, split string) error {
+	file := path.Join(split, annotations)
+	text, err := f.content(file)
+	if err != nil {
+		return err
+	}
+	images := map[string]string{} // by the name that the table has
+	for _, name := range names {
+		if !strings.HasSuffix(name, "/") && name != file && f.image(name) {
+			images[path.Base(name)] = name
+		}
+	}
+	classes := map[string][]string{}
+	for i, line := range strings.Split(strings.TrimRight(string(text), "\n"), "\n") {
+		fields := strings.Fields(line)
+		fail := func(format string, args ...any) error {
+			return &FormatError{File: filepath.Join(f.dir, filepath.FromSlash(file)), Offset: -1, Field: fmt.Sprintf("line %d", i+1), Problem: fmt.Sprintf(format, args...)}
+		}
+		if len(fields) < 2 {
+			return fail("%q, expected the name of an image and its class", line)
+		}
+		name, found := images[fields[0]]
+		if !found {
+			return fail("there is no image %s, or it stands twice", fields[0])
+		}
+		classes[fields[1]] = append(classes[fields[1]], name)
+		delete(images, fields[0])
+	}
+	for _, name := range slices.Sorted(maps.Values(images)) {
+		f.LeftOut = append(f.LeftOut, LeftOut{name, "stands not in " + annotations})
+	}
+	f.number(classes)
 	return nil
+}
+
+// image tells whether a file is taken for an image, and remembers it where it is not.
+func (f *ImageFolder) image(name string) bool {
+	if isImage(name) {
+		return true
+	}
+	if slices.Contains(otherExtensions, strings.ToLower(path.Ext(name))) {
+		f.LeftOut = append(f.LeftOut, LeftOut{name, "no image, by its extension"})
+		return false
+	}
+	if head, err := f.head(name); err == nil && formatOf(head) != "" {
+		return true
+	}
+	f.LeftOut = append(f.LeftOut, LeftOut{name, "of no format that is read"})
+	return false
+}
+
+// leftOutText is what an error adds where files were passed over.
+func (f *ImageFolder) leftOutText() string {
+	if len(f.LeftOut) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; left out: %d files, such as %s (%s)", len(f.LeftOut), f.LeftOut[0].Path, f.LeftOut[0].Why)
 }
 
 func needsSplit(where, split string) error {
@@ -309,13 +437,13 @@ func (f *ImageFolder) readClassNames() error {
 		names := make([]string, len(f.Classes))
 		seen := make([]bool, len(f.Classes))
 		for i, row := range rows[1:] {
-			at, ok := slices.BinarySearch(f.Classes, row[id])
-			if !ok {
+			at := slices.Index(f.Classes, row[id])
+			if at < 0 {
 				return &FormatError{File: file, Offset: -1, Field: fmt.Sprintf("class %d", i), Problem: fmt.Sprintf("there is no image of class %s", row[id])}
 			}
 			if row[index] != strconv.Itoa(at) || seen[at] {
 				return &FormatError{File: file, Offset: -1, Field: fmt.Sprintf("%s of class %s", table.index, row[id]),
-					Problem: fmt.Sprintf("%s, expected %d (its place among the sorted classes) once", row[index], at)}
+					Problem: fmt.Sprintf("%s, expected %d (its place among the classes) once", row[index], at)}
 			}
 			names[at], seen[at] = row[name], true
 		}
@@ -346,14 +474,40 @@ func (f *ImageFolder) Read(i int) ([]byte, error) {
 	if i < 0 || i >= len(f.Files) {
 		return nil, fmt.Errorf("image %d of %s: expected 0 to %d", i, f.Name, len(f.Files)-1)
 	}
-	if f.archive != nil {
-		return f.archive[f.Files[i]], nil
-	}
-	data, err := os.ReadFile(f.path(i))
+	data, err := f.content(f.Files[i])
 	if err != nil {
 		return nil, fmt.Errorf("image %d of %s: expected a readable file: %w", i, f.Name, err)
 	}
 	return data, nil
+}
+
+// largestImage bounds the bytes of an image file.
+const largestImage = 1 << 30
+
+// content is what a file of the folder or its archive holds.
+func (f *ImageFolder) content(name string) ([]byte, error) {
+	if f.archive != nil {
+		return f.archive[name], nil
+	}
+	return regular.Read(filepath.Join(f.dir, filepath.FromSlash(name)), largestImage)
+}
+
+// head are the first bytes of a file.
+func (f *ImageFolder) head(name string) ([]byte, error) {
+	if f.archive != nil {
+		return f.archive[name], nil
+	}
+	file, err := regular.Open(filepath.Join(f.dir, filepath.FromSlash(name)))
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	head := make([]byte, 16)
+	n, err := io.ReadFull(file, head)
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return head[:n], err
 }
 
 // Decode reads and decodes image i as [DecodeRGB] does.

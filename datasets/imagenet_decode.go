@@ -4,20 +4,30 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"image"
 	"image/color"
+	"image/gif"
 	"image/jpeg"
 	"image/png"
+	"io"
 	"slices"
+
+	"github.com/spakin/netpbm"
+	"golang.org/x/image/bmp"
+	"golang.org/x/image/tiff"
+	"golang.org/x/image/webp"
 )
 
 // maxPixels bounds the images that DecodeRGB takes: what Pillow refuses as a decompression bomb.
 const maxPixels = 178_956_970
 
-// DecodeRGB decodes a JPEG or PNG image, told apart by its first bytes, as Pillow's
-// Image.open(...).convert("RGB") does: grey becomes three equal channels, CMYK is taken in Adobe's
-// polarity, alpha is dropped, an orientation in EXIF data is ignored. file is used in errors only,
-// which are of type [*FormatError].
+// DecodeRGB decodes an image in JPEG, PNG, WebP, GIF (its first picture), BMP, TIFF or PNM, told apart by its first bytes, as
+// Pillow's Image.open(...).convert("RGB") does: grey becomes three equal channels, CMYK is taken in Adobe's
+// polarity, alpha is dropped, an orientation in EXIF data is ignored. Of 16-bit values the high byte is taken; of 16-bit grey
+// images Pillow takes 255 for everything above 255, which leaves nothing of them. A wrong checksum of what is not pixels is
+// passed over in PNGs, as Pillow does. file is used in errors only, which are of type [*FormatError]; docs/data.md has a table
+// of what is read how.
 //
 // JPEG's coefficients are decoded by Go's image/jpeg; chroma is scaled up with libjpeg's triangle
 // filter ("fancy upsampling") and converted to RGB with libjpeg's 16-bit constants. What is left is
@@ -28,16 +38,18 @@ const maxPixels = 178_956_970
 // Chroma planes of ratios that libjpeg does not filter (4:1:1, 4:1:0) are repeated, as there. Sampling
 // factors that Go's decoder does not know are an error.
 func DecodeRGB(file string, data []byte) (*RGB, error) {
-	switch {
-	case bytes.HasPrefix(data, []byte("\xff\xd8")):
+	switch format := formatOf(data); format {
+	case "JPEG":
 		return decodeJPEG(file, data)
-	case bytes.HasPrefix(data, []byte("\x89PNG\r\n\x1a\n")):
-		return decodePNG(file, data)
-	case len(data) == 0:
-		return nil, &FormatError{File: file, Offset: 0, Field: "image", Problem: "the file is empty, expected a JPEG or PNG image"}
+	case "":
+		if len(data) == 0 {
+			return nil, &FormatError{File: file, Offset: 0, Field: "image", Problem: "the file is empty, expected an image"}
+		}
+		return nil, &FormatError{File: file, Offset: 0, Field: "image signature",
+			Problem: fmt.Sprintf("the file begins with % x, expected an image in JPEG, PNG, WebP, GIF, BMP, TIFF or PNM", data[:min(len(data), 4)])}
+	default:
+		return decodeOther(file, format, data)
 	}
-	return nil, &FormatError{File: file, Offset: 0, Field: "image signature",
-		Problem: fmt.Sprintf("the file begins with % x, expected a JPEG (ff d8) or PNG (89 50 4e 47) image", data[:min(len(data), 4)])}
 }
 
 // newRGB makes an empty image if its size is allowed.
@@ -49,11 +61,16 @@ func newRGB(file string, height, width int) (*RGB, error) {
 	return &RGB{Height: height, Width: width, Pix: make([]uint8, 3*height*width)}, nil
 }
 
-func decodePNG(file string, data []byte) (*RGB, error) {
-	fail := func(err error) error {
-		return &FormatError{File: file, Offset: -1, Field: "PNG image", Problem: "damaged or truncated", Err: decoderError(err)}
+// decodeOther decodes what is no JPEG.
+func decodeOther(file, format string, data []byte) (*RGB, error) {
+	if format == "PNG" {
+		data = mendPNG(data)
 	}
-	config, err := png.DecodeConfig(bytes.NewReader(data))
+	fail := func(err error) error {
+		return &FormatError{File: file, Offset: -1, Field: format + " image", Problem: "damaged or truncated", Err: decoderError(err)}
+	}
+	codec := codecs[format]
+	config, err := codec.config(bytes.NewReader(data))
 	if err != nil {
 		return nil, fail(err)
 	}
@@ -61,11 +78,15 @@ func decodePNG(file string, data []byte) (*RGB, error) {
 	if err != nil {
 		return nil, err
 	}
-	decoded, err := png.Decode(bytes.NewReader(data))
+	decoded, err := codec.decode(bytes.NewReader(data))
 	if err != nil {
 		return nil, fail(err)
 	}
-	at, bounds := 0, decoded.Bounds()
+	bounds := decoded.Bounds()
+	if bounds.Dy() != out.Height || bounds.Dx() != out.Width {
+		return nil, fail(fmt.Errorf("%d×%d pixels, its header says %d×%d", bounds.Dy(), bounds.Dx(), out.Height, out.Width))
+	}
+	at := 0
 	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
 		for x := bounds.Min.X; x < bounds.Max.X; x++ {
 			switch c := decoded.At(x, y).(type) {
@@ -83,10 +104,43 @@ func decodePNG(file string, data []byte) (*RGB, error) {
 	return out, nil
 }
 
+// codecs are those of the formats of [formatOf] but JPEG.
+var codecs = map[string]struct {
+	decode func(io.Reader) (image.Image, error)
+	config func(io.Reader) (image.Config, error)
+}{
+	"PNG": {png.Decode, png.DecodeConfig}, "GIF": {gif.Decode, gif.DecodeConfig}, "BMP": {bmp.Decode, bmp.DecodeConfig},
+	"TIFF": {tiff.Decode, tiff.DecodeConfig}, "WebP": {webp.Decode, webp.DecodeConfig},
+	"PNM": {func(r io.Reader) (image.Image, error) { return netpbm.Decode(r, nil) }, netpbm.DecodeConfig},
+}
+
+// mendPNG gives the chunks of a PNG that hold no pixels, and nothing that these need, their right checksums.
+func mendPNG(data []byte) []byte {
+	out := data
+	for at := 8; at+12 <= len(data); {
+		length := int64(binary.BigEndian.Uint32(data[at:]))
+		end := int64(at) + 12 + length
+		if end > int64(len(data)) {
+			break
+		}
+		kind := string(data[at+4 : at+8])
+		ancillary := kind[0] >= 'a' && kind[0] <= 'z' || kind == "IEND"
+		if sum := crc32.ChecksumIEEE(data[at+4 : end-4]); ancillary && sum != binary.BigEndian.Uint32(data[end-4:]) {
+			if &out[0] == &data[0] {
+				out = slices.Clone(data)
+			}
+			binary.BigEndian.PutUint32(out[end-4:], sum)
+		}
+		at = int(end)
+	}
+	return out
+}
+
 // jpegHead is what is needed of a JPEG file's markers.
 type jpegHead struct {
 	height, width, components int
 	subsampled                bool  // the first component has more samples than the second
+	odd                       bool  // restart markers, or sampling factors that not every decoder knows
 	adobe                     []int // offsets of the transform byte in Adobe's markers
 	transform                 uint8 // of the last of them
 }
@@ -122,6 +176,9 @@ func readJPEGHead(data []byte) (head jpegHead, ok bool) {
 			head.height, head.width = int(binary.BigEndian.Uint16(segment[1:])), int(binary.BigEndian.Uint16(segment[3:]))
 			head.components = int(segment[5])
 			head.subsampled = head.components > 1 && segment[7] != segment[10]
+			head.odd = head.odd || head.components > 1 && (segment[10] != 0x11 || !slices.Contains([]uint8{0x11, 0x12, 0x21, 0x22, 0x41, 0x42}, segment[7]))
+		case marker == 0xdd:
+			head.odd = true
 		case marker == 0xee && len(segment) >= 12 && bytes.HasPrefix(segment, []byte("Adobe")):
 			head.adobe = append(head.adobe, at+4+11)
 			head.transform = segment[11]
@@ -351,4 +408,45 @@ func (im *RGB) fromCMYK(d *image.CMYK, head jpegHead) {
 			}
 		}
 	}
+}
+
+// formatOf is the format of an image by its first bytes, "" where it is none that is read.
+func formatOf(data []byte) string {
+	switch {
+	case bytes.HasPrefix(data, []byte("\xff\xd8")):
+		return "JPEG"
+	case bytes.HasPrefix(data, []byte("\x89PNG\r\n\x1a\n")):
+		return "PNG"
+	case bytes.HasPrefix(data, []byte("GIF87a")), bytes.HasPrefix(data, []byte("GIF89a")):
+		return "GIF"
+	case bytes.HasPrefix(data, []byte("BM")):
+		return "BMP"
+	case bytes.HasPrefix(data, []byte("II*\x00")), bytes.HasPrefix(data, []byte("MM\x00*")):
+		return "TIFF"
+	case len(data) >= 12 && bytes.HasPrefix(data, []byte("RIFF")) && string(data[8:12]) == "WEBP":
+		return "WebP"
+	case len(data) >= 3 && data[0] == 'P' && data[1] >= '1' && data[1] <= '6' && (data[2] == ' ' || data[2] == '\n' || data[2] == '\r' || data[2] == '\t' || data[2] == '#'):
+		return "PNM"
+	}
+	return ""
+}
+
+// CheckImage looks whether a file is an image that [DecodeRGB] reads, of an allowed size and with its end; where that leaves a
+// doubt it decodes.
+func CheckImage(file string, data []byte) error {
+	switch formatOf(data) {
+	case "JPEG":
+		head, ok := readJPEGHead(data)
+		if ok && head.height > 0 && head.width > 0 && int64(head.height)*int64(head.width) <= maxPixels && !head.odd &&
+			bytes.Contains(data[max(0, len(data)-64):], []byte("\xff\xd9")) {
+			return nil
+		}
+	case "PNG":
+		config, err := png.DecodeConfig(bytes.NewReader(data))
+		if err == nil && int64(config.Height)*int64(config.Width) <= maxPixels && bytes.HasSuffix(data, []byte("IEND\xaeB`\x82")) {
+			return nil
+		}
+	}
+	_, err := DecodeRGB(file, data)
+	return err
 }

@@ -104,8 +104,8 @@ func TestDecodeRGBErrors(t *testing.T) {
 		data []byte
 		want string
 	}{
-		"empty":          {nil, "the file is empty, expected a JPEG or PNG image"},
-		"text":           {[]byte("<html>"), "the file begins with 3c 68 74 6d, expected a JPEG (ff d8) or PNG"},
+		"empty":          {nil, "the file is empty, expected an image"},
+		"text":           {[]byte("<html>"), "the file begins with 3c 68 74 6d, expected an image in JPEG, PNG, WebP"},
 		"one byte":       {[]byte{0xff}, "the file begins with ff,"},
 		"only a start":   {[]byte{0xff, 0xd8}, "JPEG image: damaged, truncated or of an unknown kind"},
 		"cut JPEG":       {photo[:len(photo)-40], "JPEG image: damaged, truncated or of an unknown kind"},

@@ -110,7 +110,7 @@ func (s folderSource) Shape() [3]int { return [3]int{0, 0, 3} }
 
 func (s folderSource) identify(w io.Writer) {
 	for i, name := range s.folder.Files {
-		fmt.Fprintf(w, "%s %d\n", name, s.folder.Labels[i])
+		fmt.Fprintf(w, "%s %d %d\n", name, s.folder.Labels[i], s.folder.size(name))
 	}
 }
 
@@ -134,6 +134,8 @@ type Set struct {
 	// Name is one of [Names].
 	Name        string
 	Train, Test Source
+	// Notes say what a user has to know of what was read: files that were left out, how classes are ordered, what was split.
+	Notes []string
 
 	published func() (bool, error)
 }
@@ -145,7 +147,7 @@ type Identity struct {
 	Train int `json:"train"`
 	Test  int `json:"test"`
 	// SHA256 is of the list of the files' sums; for a part of their images, and for images of no file, of the images and
-	// labels besides; for a folder, of the list of its files and classes, not of what is in them, and of Speech Commands the
+	// labels besides; for a folder, of the list of its files, their classes and sizes, not of what is in them, and of Speech Commands the
 	// version and the noise besides.
 	SHA256 string `json:"sha256"`
 	// Published is true for the whole of what the papers used: CIFAR-10 by the sums of its official files, CIFAR-100 and
@@ -201,7 +203,7 @@ func Names() []string {
 }
 
 // Open finds a data set by name in a folder; those in the binary need none. Without a name it is the embedded one where there is
-// no folder either, else the first that lies in the folder: CIFAR-10, CIFAR-100, or image files in train/CLASS and val/CLASS.
+// no folder either, else the first that lies in the folder: CIFAR-10, CIFAR-100, or image files (see [OpenFolder]).
 func Open(name, dir string) (*Set, error) {
 	known := true
 	if name == "" {
@@ -221,15 +223,7 @@ func Open(name, dir string) (*Set, error) {
 		}
 		return imageSet(name, train, test), nil
 	case FolderName:
-		train, err := OpenImageFolder(dir, "train")
-		if err != nil {
-			return nil, err
-		}
-		test, err := OpenImageFolder(dir, "val")
-		if err != nil {
-			return nil, err
-		}
-		return FolderSet(train, test), nil
+		return OpenFolder(dir, FolderOptions{})
 	case SpeechName:
 		return openSpeech(dir)
 	case EmbeddedSpeechName:
@@ -238,6 +232,15 @@ func Open(name, dir string) (*Set, error) {
 		return embeddedScenes()
 	}
 	return nil, fmt.Errorf("data set %q: expected one of %s", name, strings.Join(Names(), ", "))
+}
+
+// Guess is the name of the data set of images that lies in a folder, "" where none is known.
+func Guess(dir string) string {
+	name, known := guess(dir)
+	if !known {
+		return ""
+	}
+	return name
 }
 
 // guess says what lies in a folder. Where it is nothing known, the error of the set that it names says what was looked for.
@@ -254,6 +257,9 @@ func guess(dir string) (name string, known bool) {
 		if _, err := os.Stat(filepath.Join(dir, image)); !errors.Is(err, fs.ErrNotExist) {
 			return FolderName, true
 		}
+	}
+	if hasImageFolders(dir) {
+		return FolderName, true
 	}
 	return CIFAR10Name, false
 }

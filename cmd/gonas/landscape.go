@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -39,7 +40,7 @@ func (c landscapeCmd) Run(a *app) error {
 	if err != nil {
 		return fmt.Errorf("landscape %s: %w", c.Folder, err)
 	}
-	set, err := sameData(filepath.Join(c.Folder, evidence.ConfigFile), config)
+	set, err := sameData(a.stderr, filepath.Join(c.Folder, evidence.ConfigFile), config)
 	if err != nil {
 		return err
 	}
@@ -127,8 +128,8 @@ func (c landscapeCmd) finished(epochs int) error {
 }
 
 // sameData opens the data that a run was on; others than they were are an error. where is the path of its config.json.
-func sameData(where string, c evidence.Config) (*datasets.Set, error) {
-	set, err := datasets.Open(c.Spec.Data.Name, c.DataDir)
+func sameData(say io.Writer, where string, c evidence.Config) (*datasets.Set, error) {
+	set, err := openSet(say, c.Spec.Data.Name, "", c)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", where, err)
 	}
@@ -137,7 +138,7 @@ func sameData(where string, c evidence.Config) (*datasets.Set, error) {
 		return nil, err
 	}
 	if was := c.Spec.Data; now != was {
-		return nil, fmt.Errorf("%s: data: the run began on %s, SHA-256 %.12s, now there are %s, SHA-256 %.12s", where, was, was.SHA256, now, now.SHA256)
+		return nil, fmt.Errorf("%s: data: the run began on %s, SHA-256 %.12s, now there are %s, SHA-256 %.12s%s", where, was, was.SHA256, now, now.SHA256, changedData(filepath.Dir(where), set))
 	}
 	return set, nil
 }

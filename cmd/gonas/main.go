@@ -15,6 +15,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/gonas/gonas/backend"
+	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/nas"
 	"github.com/gonas/gonas/nas/latency"
 	"github.com/gonas/gonas/nas/profile"
@@ -70,7 +71,7 @@ func execute(args []string) int {
 	var root cli
 	parser, err := kong.New(&root, kong.Name("gonas"), kong.Writers(a.stdout, a.stderr),
 		kong.Description("Neural architecture search in Go on GoMLX and XLA."),
-		kong.Vars{"methods": methodNames(), "spaces": strings.Join(space.PathSpaces(), ", "), "tables": strings.Join(latency.Names(), ", "), "variants": variantNames(), "profiles": strings.Join(profile.Names(), ", ")},
+		kong.Vars{"methods": methodNames(), "spaces": strings.Join(space.PathSpaces(), ", "), "tables": strings.Join(latency.Names(), ", "), "variants": variantNames(), "profiles": strings.Join(profile.Names(), ", "), "datasets": strings.Join(datasets.Names(), ", ")},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
 	if err != nil {
 		return a.fail(err)

@@ -77,7 +77,7 @@ func (c reproRunCmd) Run(a *app) (err error) {
 	r := &runner.Runner{Profile: c.Profile, Seeds: c.Seeds, Granularity: c.Level, Parallel: c.Jobs, Dir: dir, Claims: wanted}
 	// A plan without data is that of what the folder was begun on.
 	if !c.DryRun || c.Data != "" {
-		if r.Data, err = openKinds(r, c.Data); err != nil {
+		if r.Data, err = openKinds(a, r, c.Data); err != nil {
 			return err
 		}
 	}
@@ -185,14 +185,14 @@ func (c reproRunCmd) plan(a *app, jobs []runner.Job) error {
 }
 
 // openKinds opens what the runs are on.
-func openKinds(r *runner.Runner, folder string) (map[datasets.Kind]*datasets.Set, error) {
+func openKinds(a *app, r *runner.Runner, folder string) (map[datasets.Kind]*datasets.Set, error) {
 	kinds, err := r.Kinds()
 	if err != nil {
 		return nil, err
 	}
 	sets := map[datasets.Kind]*datasets.Set{}
 	for _, kind := range kinds {
-		if sets[kind], _, err = openData(kind, folder); err != nil {
+		if sets[kind], _, err = (runFlags{Data: folder}).openData(a, "", kind); err != nil {
 			return nil, err
 		}
 	}

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +18,7 @@ import (
 
 	"github.com/gonas/gonas/backend"
 	"github.com/gonas/gonas/datasets"
+	"github.com/gonas/gonas/internal/regular"
 	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/method"
 	"github.com/gonas/gonas/nas/nn"
@@ -27,7 +30,10 @@ import (
 
 // runFlags are those of the commands that do one run.
 type runFlags struct {
-	Data        string  `help:"Folder with CIFAR-10, CIFAR-100 or images in ImageNet's layout, DIR/train/CLASS/*.JPEG and DIR/val (default: the part of CIFAR-10 inside this binary)." placeholder:"DIR"`
+	Data        string  `help:"Folder with CIFAR-10, CIFAR-100, or images of your own, DIR/train/CLASS/* and DIR/val/CLASS/*, or DIR/CLASS/* (default: the part of CIFAR-10 inside this binary)." placeholder:"DIR"`
+	Dataset     string  `help:"Which data set lies in --data, where there could be several: one of ${datasets}." placeholder:"NAME"`
+	Classes     string  `help:"File with the classes of a folder of images in the order of their labels, a name a line (default: sorted as text, numbers as numbers)." placeholder:"FILE"`
+	Damaged     string  `help:"What becomes of images that cannot be read: error, or skip, which leaves out up to a tenth." enum:",error,skip" default:"" placeholder:"POLICY"`
 	Profile     string  `help:"One of ${profiles} (default: quick)." placeholder:"NAME"`
 	Seed        *uint64 `help:"Seed of all that is random: weights, batches, what is drawn (default: 0)." placeholder:"N"`
 	Config      string  `help:"JSON file with fields of the configuration to set, as in config.json's \"config\"." placeholder:"FILE"`
@@ -79,16 +85,80 @@ func (f runFlags) blame(err error) error {
 	return err
 }
 
-// openData finds the data of a kind in a folder, or those in the binary where none is named. The folder comes back as an
-// absolute path.
-func openData(kind datasets.Kind, folder string) (set *datasets.Set, dir string, err error) {
-	if folder != "" {
-		if dir, err = datasets.ResolveDir(folder); err != nil {
-			return nil, "", err
+// openData finds the data of a kind that the flags name, or those in the binary where none are named, and says where they lie:
+// of a run's config.json what tells how to find them again. What a user has to know of them goes to standard error.
+func (f runFlags) openData(a *app, command string, kind datasets.Kind) (set *datasets.Set, at evidence.Config, err error) {
+	if f.Data == "" {
+		if f.Dataset != "" && f.Dataset != datasets.EmbeddedName || f.Classes != "" || f.Damaged != "" {
+			return nil, at, errors.New("--dataset, --classes and --damaged say how to take the folder of --data: give --data DIR")
+		}
+		set, err = datasets.OpenKind(kind, "")
+		return set, at, err
+	}
+	if at.DataDir, err = datasets.ResolveDir(f.Data); err != nil {
+		return nil, at, err
+	}
+	if _, err := os.Stat(at.DataDir); err != nil {
+		return nil, at, fmt.Errorf("--data %s: expected a folder: %w", f.Data, err)
+	}
+	if f.Classes != "" {
+		if at.Classes, err = readClasses(f.Classes); err != nil {
+			return nil, at, err
 		}
 	}
-	set, err = datasets.OpenKind(kind, dir)
-	return set, dir, err
+	at.SkipDamaged, at.Command = f.Damaged == "skip", command
+	set, err = openSet(a.stderr, f.Dataset, kind, at)
+	return set, at, err
+}
+
+// openSet opens the data of a config.json: those of a name, or without one of a kind.
+func openSet(say io.Writer, name string, kind datasets.Kind, c evidence.Config) (set *datasets.Set, err error) {
+	if name == "" && kind == datasets.KindImages {
+		name = datasets.Guess(c.DataDir)
+	}
+	switch {
+	case name == datasets.FolderName:
+		o := datasets.FolderOptions{Classes: c.Classes, SkipDamaged: c.SkipDamaged, TrainOnly: c.Command == run.Search}
+		const many = 50000
+		last := time.Now()
+		o.Progress = func(done, total int) {
+			if total >= many && (done%many == 0 || done == total) && time.Since(last) > time.Second {
+				fmt.Fprintf(say, "looked at %d of %d images\n", done, total)
+				last = time.Now()
+			}
+		}
+		set, err = datasets.OpenFolder(c.DataDir, o)
+	case c.Classes != nil || c.SkipDamaged:
+		return nil, fmt.Errorf("--classes and --damaged are for folders of images, %s holds %s", c.DataDir, cmp.Or(name, string(kind)))
+	case name == "":
+		set, err = datasets.OpenKind(kind, c.DataDir)
+	default:
+		set, err = datasets.Open(name, c.DataDir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, note := range set.Notes {
+		fmt.Fprintln(say, note)
+	}
+	return set, nil
+}
+
+// readClasses reads a class a line.
+func readClasses(path string) ([]string, error) {
+	text, err := regular.Read(path, regular.Settings)
+	if err != nil {
+		return nil, fmt.Errorf("--classes: %w", err)
+	}
+	var names []string
+	for i, line := range strings.Split(strings.TrimRight(strings.TrimPrefix(string(text), "\ufeff"), "\r\n"), "\n") {
+		name := strings.TrimRight(line, "\r")
+		if name == "" {
+			return nil, fmt.Errorf("--classes %s: line %d: expected the name of a class, found nothing", path, i+1)
+		}
+		names = append(names, name)
+	}
+	return names, nil
 }
 
 // work is what a run does.
@@ -163,7 +233,7 @@ func resume(a *app, dir, command string, again func(string, evidence.Config) (wo
 	if err != nil {
 		return nil, err
 	}
-	set, err := sameData(where, c)
+	set, err := sameData(a.stderr, where, c)
 	if err != nil {
 		return nil, err
 	}
@@ -197,6 +267,9 @@ func (a *app) work(f *runfolder.Folder, j job) (*run.Result, error) {
 		return nil, err
 	}
 	record := describeRun(a, b, j.config.Profile, j.config.Data, j.data.Files(), j.config.Seed)
+	if err := keepListing(f.Dir, j.data); err != nil {
+		return nil, err
+	}
 	result, err := f.Work(j.config, record, func(o run.Options) (*run.Result, error) {
 		o.Listeners = append(o.Listeners, showProgress(a.stderr))
 		return j.work(a.ctx, engine.New(b.Backend), j.data, o)
@@ -205,6 +278,43 @@ func (a *app) work(f *runfolder.Folder, j job) (*run.Result, error) {
 		return nil, fmt.Errorf("%w; go on with `gonas %s --resume %s`", errInterrupted, j.config.Command, shellWord(f.Dir))
 	}
 	return result, err
+}
+
+// dataFile lists the images of a run on a folder, so that a resumed run can say what has changed.
+const dataFile = "data.csv"
+
+func keepListing(dir string, set *datasets.Set) error {
+	path := filepath.Join(dir, dataFile)
+	if _, err := os.Lstat(path); err == nil {
+		return nil
+	}
+	list := set.Listing()
+	if list == nil {
+		return nil
+	}
+	var text bytes.Buffer
+	w := csv.NewWriter(&text)
+	if err := w.WriteAll(append([][]string{{"path", "class", "bytes"}}, list...)); err != nil {
+		return err
+	}
+	return evidence.WriteFile(path, text.Bytes())
+}
+
+// changedData says what has become of the images of a run's folder, as far as it was kept.
+func changedData(dir string, set *datasets.Set) string {
+	text, err := regular.Read(filepath.Join(dir, dataFile), regular.Results)
+	if err != nil {
+		return ""
+	}
+	was, err := csv.NewReader(bytes.NewReader(text)).ReadAll()
+	now := set.Listing()
+	if err != nil || len(was) == 0 || len(was[0]) != 3 || now == nil {
+		return ""
+	}
+	if changes := datasets.Changes(was[1:], now); changes != "" {
+		return ": " + changes
+	}
+	return ""
 }
 
 // createFolder makes the folder of a run. With an empty dir it is a new one in runs, named by time, run, profile and seed.

@@ -65,7 +65,7 @@ func (c searchCmd) job(a *app) (job, error) {
 		}
 		common.Space = c.Space
 	}
-	set, dir, err := openData(datasets.KindOf(m.Data), c.Data)
+	set, at, err := c.openData(a, run.Search, datasets.KindOf(m.Data))
 	if err != nil {
 		return job{}, err
 	}
@@ -90,7 +90,8 @@ func (c searchCmd) job(a *app) (job, error) {
 		return job{}, err
 	}
 	spec, note, err := m.Spec(config, c.Variant, identity)
-	return job{evidence.Config{Spec: spec, Note: note, DataDir: dir}, set, searching(m, config, spec)}, err
+	at.Spec, at.Note = spec, note
+	return job{at, set, searching(m, config, spec)}, err
 }
 
 // resumedSearch is the work of a search from its config.json.

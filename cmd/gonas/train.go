@@ -64,7 +64,7 @@ func (c trainCmd) job(a *app) (job, error) {
 		return job{}, err
 	}
 	kind := train.Kind(what.network)
-	set, dir, err := openData(kind, c.Data)
+	set, at, err := c.openData(a, run.Train, kind)
 	if err != nil {
 		return job{}, err
 	}
@@ -105,7 +105,8 @@ func (c trainCmd) job(a *app) (job, error) {
 	}
 	spec, note, err := train.Spec(what.name, network, config, identity)
 	spec.Instead = what.instead
-	return job{evidence.Config{Spec: spec, Note: note, DataDir: dir}, set, training(config, spec)}, err
+	at.Spec, at.Note = spec, note
+	return job{at, set, training(config, spec)}, err
 }
 
 // randomNetwork draws an architecture by a seed.

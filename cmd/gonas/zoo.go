@@ -238,7 +238,7 @@ func (c zooEvalCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	images, err := c.images(n)
+	images, err := c.images(a, n)
 	if err != nil {
 		return err
 	}
@@ -268,7 +268,7 @@ func (c zooEvalCmd) Run(a *app) error {
 }
 
 // images are the test images of a network at its size.
-func (c zooEvalCmd) images(n *zoo.Net) (datasets.BatchSource, error) {
+func (c zooEvalCmd) images(a *app, n *zoo.Net) (datasets.BatchSource, error) {
 	in := n.Network.Input
 	request := datasets.BatchRequest{Size: c.Batch, Side: in[0]}
 	switch {
@@ -284,7 +284,7 @@ func (c zooEvalCmd) images(n *zoo.Net) (datasets.BatchSource, error) {
 		}
 		return folder.Source().Batches(request)
 	}
-	set, _, err := openData(train.Kind(n.Network), c.Data)
+	set, _, err := runFlags{Data: c.Data}.openData(a, "", train.Kind(n.Network))
 	if err != nil {
 		return nil, err
 	}

@@ -89,6 +89,10 @@ type Config struct {
 	Note string `json:"note"`
 	// DataDir is the absolute path of the data folder, empty for embedded data.
 	DataDir string `json:"data_dir,omitempty"`
+	// Classes is the order of a folder's classes where it was given, SkipDamaged says that images which cannot be read are left
+	// out.
+	Classes     []string `json:"classes,omitempty"`
+	SkipDamaged bool     `json:"skip_damaged,omitempty"`
 }
 
 // WriteConfig writes config.json.
