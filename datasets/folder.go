@@ -69,10 +69,7 @@ func OpenFolder(dir string, o FolderOptions) (*Set, error) {
 		if err != nil {
 			return nil, err
 		}
-		notes = append(notes, f.Notes...)
-		if len(f.LeftOut) > 0 {
-			notes = append(notes, fmt.Sprintf("%s: %d files were left out: %s", f.Name, len(f.LeftOut), leftOut(f.LeftOut)))
-		}
+		notes = append(notes, f.AllNotes()...)
 	}
 	if err := sameClasses(train, test); err != nil { // what is damaged may have been a class's last
 		return nil, err
@@ -224,6 +221,33 @@ func (f *ImageFolder) order(names []string) error {
 	}
 	f.Classes, f.Notes = slices.Clone(names), nil
 	f.label(classes)
+	return nil
+}
+
+// AllNotes are the notes and, in a line, what was left out.
+func (f *ImageFolder) AllNotes() []string {
+	notes := slices.Clone(f.Notes)
+	if len(f.LeftOut) > 0 {
+		notes = append(notes, fmt.Sprintf("%s: %d files were left out: %s", f.Name, len(f.LeftOut), leftOut(f.LeftOut)))
+	}
+	return notes
+}
+
+// Among gives the images the labels that their classes have among these names, some of which may have no images.
+func (f *ImageFolder) Among(names []string) error {
+	var unknown []string
+	for i, label := range f.Labels {
+		class := f.Classes[label]
+		at := slices.Index(names, class)
+		if at < 0 && !slices.Contains(unknown, class) {
+			unknown = append(unknown, class)
+		}
+		f.Labels[i] = int32(at)
+	}
+	if unknown != nil {
+		return fmt.Errorf("classes of %s: not among the %d names: %s", f.Name, len(names), few(unknown))
+	}
+	f.Classes, f.ClassNames, f.Notes = slices.Clone(names), nil, nil
 	return nil
 }
 

@@ -203,3 +203,16 @@ func TestPNGChecksums(t *testing.T) {
 	_, err = DecodeRGB("pixels.png", pixels)
 	assert.ErrorContains(t, err, "pixels.png: PNG image: damaged or truncated")
 }
+
+// TestFolderAmong: a part of a network's classes keeps the network's labels.
+func TestFolderAmong(t *testing.T) {
+	dir := folderOf(t, imagesOf("val/", 1, "bee", "dog"), nil)
+	f, err := OpenImageFolder(dir, "val")
+	require.NoError(t, err)
+	require.NoError(t, f.Among([]string{"dog", "cat", "bee"}))
+	assert.Equal(t, []string{"val/bee/0.jpg", "val/dog/0.jpg"}, f.Files)
+	assert.Equal(t, []int32{2, 0}, f.Labels)
+	f, err = OpenImageFolder(dir, "val")
+	require.NoError(t, err)
+	assert.ErrorContains(t, f.Among([]string{"dog", "cat"}), "not among the 2 names: bee")
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/gonas/gonas/datasets"
+	"github.com/gonas/gonas/internal/regular"
 	"github.com/gonas/gonas/nas/arch"
 	"github.com/gonas/gonas/nas/diff"
 	"github.com/gonas/gonas/nas/engine"
@@ -25,7 +27,7 @@ import (
 )
 
 type trainCmd struct {
-	Arch string `arg:"" optional:"" help:"Network of the zoo, JSON file of a genotype or network, the run folder of a search, or \"random\" for one drawn by the seed."`
+	Arch string `arg:"" optional:"" help:"Network of the zoo, file of a network or genotype (JSON, or Genotype(…) as text, FILE:NAME of several), the run folder of a search, or \"random\" for one drawn by the seed."`
 	runFlags
 }
 
@@ -59,7 +61,7 @@ func (c trainCmd) job(a *app) (job, error) {
 		return job{}, err
 	}
 	// What is trained says on which kind of data, and the data how large cells without a network around them become.
-	what, err := c.find(space.Size{Classes: 2, InputChannels: 3})
+	what, err := c.find(io.Discard, space.Size{Classes: 2, InputChannels: 3})
 	if err != nil {
 		return job{}, err
 	}
@@ -71,7 +73,7 @@ func (c trainCmd) job(a *app) (job, error) {
 	size := space.Size{Classes: set.Train.Classes(), InputChannels: what.network.Input[2]}
 	if kind == datasets.KindImages {
 		size.InputChannels = set.Train.Shape()[2]
-		if what, err = c.find(size); err != nil {
+		if what, err = c.find(a.stderr, size); err != nil {
 			return job{}, err
 		}
 	}
@@ -116,7 +118,7 @@ func randomNetwork(seed uint64, size space.Size) arch.Network {
 
 // find looks for the network that the command line names. Cells without a network around them get one for images and
 // classes of a size.
-func (c trainCmd) find(size space.Size) (trained, error) {
+func (c trainCmd) find(say io.Writer, size space.Size) (trained, error) {
 	if c.Arch == randomArch {
 		return trained{name: randomArch, network: randomNetwork(0, size)}, nil
 	}
@@ -125,7 +127,12 @@ func (c trainCmd) find(size space.Size) (trained, error) {
 	case err == nil && info.IsDir():
 		return foundBy(c.Arch)
 	case err == nil:
-		return readNetwork(c.Arch, size)
+		return readNetwork(say, c.Arch, "", size)
+	}
+	if i := strings.LastIndex(c.Arch, ":"); i > 0 {
+		if info, err := os.Stat(c.Arch[:i]); err == nil && !info.IsDir() {
+			return readNetwork(say, c.Arch[:i], c.Arch[i+1:], size)
+		}
 	}
 	n, err := zoo.Get(c.Arch)
 	if err != nil {
@@ -160,10 +167,10 @@ func foundBy(dir string) (trained, error) {
 	return t, nil
 }
 
-// readNetwork reads a file of a network or of a genotype.
-func readNetwork(path string, size space.Size) (trained, error) {
-	t := trained{name: strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))}
-	text, err := os.ReadFile(path)
+// readNetwork reads a file of a network or of a genotype; name is that of one of several genotypes.
+func readNetwork(say io.Writer, path, name string, size space.Size) (trained, error) {
+	t := trained{name: cmp.Or(name, strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)))}
+	text, err := regular.Read(path, regular.Settings)
 	if err != nil {
 		return t, err
 	}
@@ -174,9 +181,12 @@ func readNetwork(path string, size space.Size) (trained, error) {
 		}
 		return t, err
 	}
-	var g arch.Genotype
-	if err := method.Decode(path, text, &g); err != nil {
+	g, note, err := arch.ReadGenotype(path, text, name)
+	if err != nil {
 		return t, err
+	}
+	if note != "" {
+		fmt.Fprintf(say, "%s: %s\n", path, note)
 	}
 	if err := g.Validate(nn.Primitives); err != nil {
 		return t, fmt.Errorf("%s: %w", path, err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -93,7 +94,7 @@ func (c zooShowCmd) Run(a *app) error {
 
 type zooCountCmd struct {
 	Name string `arg:"" help:"Network."`
-	Size int    `help:"Side of the images in pixels (default: the network's own)."`
+	Size *int   `help:"Side of the images in pixels (default: the network's own)."`
 	JSON bool   `help:"Print JSON."`
 }
 
@@ -102,7 +103,13 @@ func (c zooCountCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	counts, err := n.CountsAt(c.Size)
+	side := 0
+	if c.Size != nil {
+		if side = *c.Size; side < 1 {
+			return fmt.Errorf("%s: size: expected at least 1 pixel, got %d", n.Name, side)
+		}
+	}
+	counts, err := n.CountsAt(side)
 	if err != nil {
 		return err
 	}
@@ -203,7 +210,7 @@ func (c zooExportCmd) Run(a *app) error {
 	case c.Weights != "" && c.Golden != 0:
 		return fmt.Errorf("zoo export: --weights and --golden exclude each other")
 	case c.Weights != "":
-		w, err = n.ReadWeights(c.Weights)
+		w, err = readWeights(a, n, c.Weights)
 	case c.Golden != 0:
 		w, err = n.GoldenWeights(c.Golden)
 	default:
@@ -219,13 +226,23 @@ func (c zooExportCmd) Run(a *app) error {
 	return err
 }
 
+// readWeights reads a checkpoint and says what of it was left out.
+func readWeights(a *app, n *zoo.Net, path string) (zoo.Weights, error) {
+	w, left, err := n.ReadCheckpoint(path)
+	if err == nil && len(left) > 0 {
+		fmt.Fprintf(a.stderr, "%s: %d tensors were left out, counts of a tool and no weights: %s to %s\n", path, len(left), left[0], left[len(left)-1])
+	}
+	return w, err
+}
+
 type zooEvalCmd struct {
 	Name    string `arg:"" help:"Network."`
 	Weights string `required:"" help:"Safetensors file of its tensors."`
 	Data    string `help:"Folder with CIFAR-10, or images in ImageNet's layout (DIR/val/CLASS/*.JPEG) for networks of 224 pixels; default: the part of CIFAR-10 inside this binary."`
 	Split   string `default:"val" help:"Sub-folder of an ImageNet layout; \"\" where the classes lie in the folder itself."`
+	Classes string `help:"File with all classes of the network in the order of its outputs, a name a line, where the folder's names do not give it." placeholder:"FILE"`
 	Batch   int    `default:"32" help:"Images a call."`
-	JSON    bool   `help:"Print JSON."`
+	JSON    bool   `help:"Print JSON, also of what is wrong with the weights."`
 }
 
 // Run measures a network on the test images.
@@ -234,7 +251,10 @@ func (c zooEvalCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	w, err := n.ReadWeights(c.Weights)
+	w, err := readWeights(a, n, c.Weights)
+	if wrong := (*zoo.WeightsError)(nil); c.JSON && errors.As(err, &wrong) {
+		return errors.Join(writeJSON(a.stdout, wrong), err)
+	}
 	if err != nil {
 		return err
 	}
@@ -281,6 +301,21 @@ func (c zooEvalCmd) images(a *app, n *zoo.Net) (datasets.BatchSource, error) {
 		folder, err := datasets.OpenImageFolder(c.Data, c.Split)
 		if err != nil {
 			return nil, err
+		}
+		if c.Classes != "" {
+			names, err := readClasses(c.Classes)
+			if err != nil {
+				return nil, err
+			}
+			if err := folder.Among(names); err != nil {
+				return nil, err
+			}
+		}
+		if got := len(folder.Classes); got != n.Network.Classes {
+			return nil, fmt.Errorf("zoo eval %s: %s has %d classes, expected the network's %d, or their labels are others: --classes FILE names them all in order", n.Name, folder.Name, got, n.Network.Classes)
+		}
+		for _, note := range folder.AllNotes() {
+			fmt.Fprintln(a.stderr, note)
 		}
 		return folder.Source().Batches(request)
 	}

@@ -29,7 +29,7 @@ func TestEdgeJSON(t *testing.T) {
 	for content, message := range map[string]string{
 		`{}`:                     "expected [op, from, to]",
 		`["skip_connect",1]`:     "got 2 elements",
-		`["skip_connect","1",4]`: "edge element 1",
+		`["skip_connect","1",4]`: "from: expected a whole number",
 	} {
 		assert.ErrorContains(t, json.Unmarshal([]byte(content), &e), message)
 	}
@@ -124,5 +124,5 @@ func TestGenotypeAsText(t *testing.T) {
 	cell := Cell{Edges: []Edge{{"skip_connect", 0, 2}, {"sep_conv_3x3", 1, 2}}, Concat: []int{2, 3}}
 	assert.Equal(t, "Genotype(normal=[('skip_connect', 0), ('sep_conv_3x3', 1)], normal_concat=[2, 3], reduce=[], reduce_concat=[2])",
 		Genotype{Style: StyleDARTS, Normal: cell, Reduce: Cell{Concat: []int{2}}}.String())
-	assert.Contains(t, Genotype{Style: StyleThreshold, Normal: cell}.String(), "normal=[('skip_connect', 0, 2), ('sep_conv_3x3', 1, 2)]")
+	assert.Contains(t, Genotype{Style: StyleThreshold, Normal: cell}.String(), "normal=[('skip_connect', 2, 0), ('sep_conv_3x3', 2, 1)]")
 }

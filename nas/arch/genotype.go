@@ -28,9 +28,12 @@ func (e *Edge) UnmarshalJSON(b []byte) error {
 	if len(parts) != 3 {
 		return fmt.Errorf("edge: expected [op, from, to], got %d elements", len(parts))
 	}
-	for i, dst := range []any{&e.Op, &e.From, &e.To} {
-		if err := json.Unmarshal(parts[i], dst); err != nil {
-			return fmt.Errorf("edge element %d: %w", i, err)
+	for i, part := range []struct {
+		to         any
+		name, want string
+	}{{&e.Op, "operation", "a text"}, {&e.From, "from", "a whole number"}, {&e.To, "to", "a whole number"}} {
+		if err := json.Unmarshal(parts[i], part.to); err != nil || string(parts[i]) == "null" {
+			return fmt.Errorf("%s: expected %s, got %s", part.name, part.want, parts[i])
 		}
 	}
 	return nil
@@ -103,7 +106,10 @@ func (g Genotype) Validate(known []string) error {
 		if len(side.cell.Concat) == 0 {
 			return fmt.Errorf("genotype: %s.concat: expected at least one node", side.name)
 		}
-		for _, n := range side.cell.Concat {
+		for i, n := range side.cell.Concat {
+			if slices.Contains(side.cell.Concat[:i], n) {
+				return fmt.Errorf("genotype: %s.concat: node %d stands twice", side.name, n)
+			}
 			if n < 2 || n > last {
 				return fmt.Errorf("genotype: %s.concat: node %d out of range 2 to %d", side.name, n, last)
 			}
@@ -149,14 +155,14 @@ func (c Cell) Outputs() []int {
 	return slices.DeleteFunc(slices.Clone(c.Concat), func(n int) bool { return n >= len(exists) || !exists[n] })
 }
 
-// String is the genotype as DARTS's code prints it; with thresholds, as FairDARTS's does, which names both ends of an edge.
+// String is the genotype as DARTS's code prints it; with thresholds, as FairDARTS's does, which names an edge's node and then where it comes from.
 func (g Genotype) String() string {
 	cell := func(name string, c Cell) string {
 		edges := make([]string, len(c.Edges))
 		for i, e := range c.Edges {
 			edges[i] = fmt.Sprintf("('%s', %d)", e.Op, e.From)
 			if g.Style == StyleThreshold {
-				edges[i] = fmt.Sprintf("('%s', %d, %d)", e.Op, e.From, e.To)
+				edges[i] = fmt.Sprintf("('%s', %d, %d)", e.Op, e.To, e.From)
 			}
 		}
 		return fmt.Sprintf("%s=[%s], %s_concat=%s", name, strings.Join(edges, ", "), name, strings.ReplaceAll(fmt.Sprint(c.Concat), " ", ", "))

@@ -3,16 +3,23 @@
 package safetensors
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"math"
-	"os"
 	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/gonas/gonas/internal/atomicfile"
+	"github.com/gonas/gonas/internal/regular"
+	"github.com/gonas/gonas/internal/strictjson"
 )
 
 // Types of elements, as the format names them.
@@ -87,6 +94,9 @@ func (t Tensor) Float32() ([]float32, error) {
 	}
 	return out, nil
 }
+
+// Floats tells whether [Tensor.Float32] reads the type.
+func (t Tensor) Floats() bool { return slices.Contains([]string{F32, F64, F16, BF16}, t.DType) }
 
 // half widens IEEE 754 binary16.
 func half(h uint16) float32 {
@@ -165,16 +175,21 @@ func Write(path string, f File) error {
 	return nil
 }
 
-// Read reads a file and checks that its tensors lie inside it. A missing file satisfies errors.Is(err, fs.ErrNotExist).
+// largest bounds a file that is read, which is kept in memory.
+const largest = 64 << 30
+
+// Read reads a file. A missing file satisfies errors.Is(err, fs.ErrNotExist).
 func Read(path string) (File, error) {
-	raw, err := os.ReadFile(path)
+	raw, err := regular.Read(path, largest)
 	if err != nil {
 		return File{}, fmt.Errorf("safetensors: %w", err)
 	}
 	return Parse(path, raw)
 }
 
-// Parse is [Read] of a file's bytes, which errors call name. Tensors share the bytes.
+// Parse is [Read] of a file's bytes, which errors call name. Tensors share the bytes. As the format demands, a name stands once,
+// an entry has its three fields, written as they are, and no others, types are known, and the tensors' bytes follow each other
+// without holes up to the end of the file; errors say offset and tensor.
 func Parse(name string, raw []byte) (File, error) {
 	f, err := parse(raw)
 	if err != nil {
@@ -183,44 +198,116 @@ func Parse(name string, raw []byte) (File, error) {
 	return f, nil
 }
 
+// headerLength is that of the header's own length.
+const headerLength = 8
+
+// placed is a tensor of the header.
+type placed struct {
+	name string
+	at   int64 // of the name in the file
+	entry
+}
+
 func parse(raw []byte) (File, error) {
-	if len(raw) < 8 {
-		return File{}, fmt.Errorf("offset 0: expected a header length of 8 bytes, the file has %d", len(raw))
+	if len(raw) < headerLength {
+		return File{}, fmt.Errorf("offset 0: expected a header length of %d bytes, the file has %d", headerLength, len(raw))
 	}
 	n := binary.LittleEndian.Uint64(raw)
-	if n > maxHeader || n > uint64(len(raw)-8) {
+	if n > maxHeader || n > uint64(len(raw)-headerLength) {
 		return File{}, fmt.Errorf("offset 0: a header of %d bytes does not fit a file of %d", n, len(raw))
 	}
-	var header map[string]json.RawMessage
-	if err := json.Unmarshal(raw[8:8+n], &header); err != nil {
-		return File{}, fmt.Errorf("offset 8: header: %w", err)
+	data := raw[headerLength+n:]
+	entries, metadata, err := readHeader(raw[headerLength : headerLength+n])
+	if err != nil {
+		return File{}, err
 	}
-	data := raw[8+n:]
-	f := File{Tensors: make(map[string]Tensor, len(header))}
-	for name, rawEntry := range header {
-		if name == metadataKey {
-			if err := json.Unmarshal(rawEntry, &f.Metadata); err != nil {
-				return File{}, fmt.Errorf("offset 8: header: %s: %w", name, err)
-			}
-			continue
-		}
-		var e entry
-		if err := json.Unmarshal(rawEntry, &e); err != nil {
-			return File{}, fmt.Errorf("offset 8: header: %s: %w", name, err)
-		}
-		start, end := e.Offsets[0], e.Offsets[1]
+	f := File{Tensors: make(map[string]Tensor, len(entries)), Metadata: metadata}
+	for _, e := range entries {
 		elements := int64(1)
 		for _, d := range e.Shape {
 			if d < 0 || d > 0 && elements > math.MaxInt32/int64(d) {
-				return File{}, fmt.Errorf("offset 8: header: %s: shape %v", name, e.Shape)
+				return File{}, fmt.Errorf("offset %d: tensor %q: shape %v: expected at most %d elements", e.at, e.name, e.Shape, math.MaxInt32)
 			}
 			elements *= int64(d)
 		}
-		size := int64(sizes[e.DType])
-		if size == 0 || start < 0 || end < start || end > int64(len(data)) || end-start != elements*size {
-			return File{}, fmt.Errorf("offset 8: header: %s: %s of shape %v at %v does not fit %d bytes of data", name, e.DType, e.Shape, e.Offsets, len(data))
+		start, end, size := e.Offsets[0], e.Offsets[1], int64(sizes[e.DType])
+		switch {
+		case size == 0:
+			return File{}, fmt.Errorf("offset %d: tensor %q: dtype: expected one of %s, got %q", e.at, e.name, strings.Join(slices.Sorted(maps.Keys(sizes)), ", "), e.DType)
+		case start < 0 || end < start || end > int64(len(data)) || end-start != elements*size:
+			return File{}, fmt.Errorf("offset %d: tensor %q: %s of shape %v at %v does not fit %d bytes of data", e.at, e.name, e.DType, e.Shape, e.Offsets, len(data))
 		}
-		f.Tensors[name] = Tensor{e.DType, e.Shape, data[start:end:end]}
+		f.Tensors[e.name] = Tensor{e.DType, e.Shape, data[start:end:end]}
+	}
+	slices.SortStableFunc(entries, func(a, b placed) int {
+		return cmp.Or(cmp.Compare(a.Offsets[0], b.Offsets[0]), cmp.Compare(a.Offsets[1], b.Offsets[1]))
+	})
+	at := int64(0)
+	for _, e := range entries {
+		switch start := e.Offsets[0]; {
+		case start < at:
+			return File{}, fmt.Errorf("offset %d: tensor %q: its bytes from %d on overlap those of the tensor before, which end at %d", e.at, e.name, start, at)
+		case start > at:
+			return File{}, fmt.Errorf("offset %d: tensor %q: its bytes start at %d, expected %d, where those of the tensor before end", e.at, e.name, start, at)
+		}
+		at = e.Offsets[1]
+	}
+	if rest := int64(len(data)) - at; rest > 0 {
+		return File{}, fmt.Errorf("offset %d: %d bytes behind the last tensor, expected the end of the file", headerLength+int64(n)+at, rest)
 	}
 	return f, nil
+}
+
+// readHeader reads the header, member by member.
+func readHeader(text []byte) (entries []placed, metadata map[string]string, err error) {
+	d := jsontext.NewDecoder(bytes.NewReader(text), jsontext.AllowDuplicateNames(true))
+	fail := func(err error) error {
+		return fmt.Errorf("offset %d: header: %w", headerLength+d.InputOffset(), err)
+	}
+	if token, err := d.ReadToken(); err != nil || token.Kind() != '{' {
+		return nil, nil, fail(cmp.Or(err, errors.New("expected an object of tensors")))
+	}
+	seen := map[string]int64{}
+	for d.PeekKind() != '}' {
+		token, err := d.ReadToken()
+		if err != nil {
+			return nil, nil, fail(err)
+		}
+		name := token.String()
+		at := headerLength + d.InputOffset() - int64(len(name)) - 2 // the quotes; further in front where it has escapes
+		value, err := d.ReadValue()
+		if err != nil {
+			return nil, nil, fail(err)
+		}
+		if first, twice := seen[name]; twice {
+			return nil, nil, fmt.Errorf("offset %d: tensor %q stands twice, first at offset %d", at, name, first)
+		}
+		seen[name] = at
+		if name == metadataKey {
+			if err := strictjson.Decode(fmt.Sprintf("offset %d: header: %s", at, name), value, &metadata); err != nil {
+				return nil, nil, err
+			}
+			continue
+		}
+		var fields struct {
+			DType   *string   `json:"dtype"`
+			Shape   *[]int    `json:"shape"`
+			Offsets *[2]int64 `json:"data_offsets"`
+		}
+		where := fmt.Sprintf("offset %d: tensor %q", at, name)
+		if err := strictjson.Decode(where, value, &fields); err != nil {
+			return nil, nil, err
+		}
+		if fields.DType == nil || fields.Shape == nil || fields.Offsets == nil {
+			return nil, nil, fmt.Errorf("%s: expected dtype, shape and data_offsets", where)
+		}
+		entries = append(entries, placed{name, at, entry{*fields.DType, *fields.Shape, *fields.Offsets}})
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return nil, nil, fail(err)
+	}
+	if rest := bytes.TrimLeft(text[d.InputOffset():], " "); len(rest) > 0 {
+		return nil, nil, fmt.Errorf("offset %d: header: expected its end, found %.20q", headerLength+int64(len(text)-len(rest)), rest)
+	}
+	return entries, metadata, nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/gonas/gonas/backend"
+	"github.com/gonas/gonas/internal/ranges"
 	"github.com/gonas/gonas/nas/arch"
 	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/nn"
@@ -84,6 +85,9 @@ var counter = sync.OnceValues(func() (*nn.Counter, error) {
 // Cost counts an evaluation of one image of side×side pixels without the auxiliary head; side 0 takes the network's own
 // size.
 func (n *Net) Cost(side int) (nn.Cost, error) {
+	if err := ranges.In("size", side, 0, mostSide); err != nil {
+		return nn.Cost{}, fmt.Errorf("%s: %w pixels", n.Name, err)
+	}
 	c, err := counter()
 	if err != nil {
 		return nn.Cost{}, err
@@ -92,7 +96,35 @@ func (n *Net) Cost(side int) (nn.Cost, error) {
 	if err != nil {
 		return nn.Cost{}, err
 	}
-	return c.Count(m, n.imageShape(1, side))
+	cost, err := c.Count(m, n.imageShape(1, side))
+	if err != nil && side > 0 {
+		return cost, fmt.Errorf("%s: size: images of %d pixels do not fit%s", n.Name, side, nearestSides(side, func(side int) bool {
+			_, err := c.Count(m, n.imageShape(1, side))
+			return err == nil
+		}))
+	}
+	return cost, err
+}
+
+// mostSide bounds the side of an image in pixels.
+const mostSide = 4096
+
+// nearestSides names the sizes next to one that fit.
+func nearestSides(side int, fits func(int) bool) string {
+	const far = 64
+	var found []string
+	for _, step := range []int{-1, 1} {
+		for k := 1; k <= far && side+step*k >= 1; k++ {
+			if fits(side + step*k) {
+				found = append(found, strconv.Itoa(side+step*k))
+				break
+			}
+		}
+	}
+	if found == nil {
+		return ""
+	}
+	return ", the nearest that do: " + strings.Join(found, " and ")
 }
 
 // imageShape is [batch, height, width, channels].

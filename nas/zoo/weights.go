@@ -1,10 +1,8 @@
 package zoo
 
 import (
-	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
@@ -70,12 +68,35 @@ func weights(specs []nn.Spec, values func(nn.Spec) []float32) Weights {
 // ReadWeights reads a safetensors file of the network's tensors; missing, extra and wrongly shaped ones are an error
 // that lists them. The auxiliary head may be absent as a whole, and so may the batch norms' counters.
 func (n *Net) ReadWeights(path string) (Weights, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
+	w, left, err := n.ReadCheckpoint(path)
+	if err == nil && len(left) > 0 {
+		return nil, fmt.Errorf("%s: %s: %w", path, n.Name, unexpected(left))
 	}
-	return n.ParseWeights(path, data)
+	return w, err
 }
+
+// ReadCheckpoint is [Net.ReadWeights] that leaves out the tensors that tools put beside a network's: counts of operations and
+// parameters (thop's total_ops and total_params). left names them, sorted.
+func (n *Net) ReadCheckpoint(path string) (w Weights, left []string, err error) {
+	f, err := safetensors.Read(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	w = Weights(f.Tensors)
+	for _, name := range slices.Sorted(maps.Keys(w)) {
+		if last := name[strings.LastIndex(name, ".")+1:]; slices.Contains(counted, last) {
+			delete(w, name)
+			left = append(left, name)
+		}
+	}
+	if err := n.checkWeights(w); err != nil {
+		return nil, nil, fmt.Errorf("%s: %s: %w", path, n.Name, err)
+	}
+	return w, left, nil
+}
+
+// counted are the names of tensors that tools which count operations leave in a network.
+var counted = []string{"total_ops", "total_params", "__flops__", "__params__", "__macs__"}
 
 // ParseWeights is [Net.ReadWeights] of a file's bytes, which errors call name.
 func (n *Net) ParseWeights(name string, data []byte) (Weights, error) {
@@ -101,7 +122,7 @@ func (n *Net) checkWeights(w Weights) error {
 		return err
 	}
 	withHead := slices.ContainsFunc(slices.Collect(maps.Keys(w)), func(name string) bool { return strings.HasPrefix(name, auxiliaryPrefix) })
-	var errs []error
+	var missing, wrong []string
 	known := map[string]bool{}
 	for _, s := range specs {
 		known[s.Name] = true
@@ -109,17 +130,42 @@ func (n *Net) checkWeights(w Weights) error {
 		switch {
 		case !ok && (s.Counter || strings.HasPrefix(s.Name, auxiliaryPrefix) && !withHead):
 		case !ok:
-			errs = append(errs, fmt.Errorf("missing tensor %q, shape %v", s.Name, s.Shape))
+			missing = append(missing, fmt.Sprintf("missing tensor %q, shape %v", s.Name, s.Shape))
 		case !slices.Equal(t.Shape, s.Shape):
-			errs = append(errs, fmt.Errorf("tensor %q: expected shape %v, got %v", s.Name, s.Shape, t.Shape))
+			wrong = append(wrong, fmt.Sprintf("tensor %q: expected shape %v, got %v", s.Name, s.Shape, t.Shape))
+		case !s.Counter && !t.Floats():
+			wrong = append(wrong, fmt.Sprintf("tensor %q: expected numbers of type F32, F64, F16 or BF16, got %s", s.Name, t.DType))
 		}
 	}
+	var extra []string
 	for _, name := range slices.Sorted(maps.Keys(w)) {
 		if !known[name] {
-			errs = append(errs, fmt.Errorf("unexpected tensor %q, shape %v", name, w[name].Shape))
+			extra = append(extra, fmt.Sprintf("unexpected tensor %q, shape %v", name, w[name].Shape))
 		}
 	}
-	return errors.Join(errs...)
+	if all := slices.Concat(wrong, missing, extra); len(all) > 0 {
+		return &WeightsError{all}
+	}
+	return nil
+}
+
+// WeightsError says of each tensor what is wrong with it; its text names the first ones.
+type WeightsError struct{ Problems []string }
+
+func (e *WeightsError) Error() string {
+	const most = 5
+	if len(e.Problems) <= most {
+		return strings.Join(e.Problems, "; ")
+	}
+	return fmt.Sprintf("%s; and %d more", strings.Join(e.Problems[:most], "; "), len(e.Problems)-most)
+}
+
+func unexpected(names []string) error {
+	e := &WeightsError{}
+	for _, name := range names {
+		e.Problems = append(e.Problems, fmt.Sprintf("unexpected tensor %q", name))
+	}
+	return e
 }
 
 // Use puts weights into the network's model.
