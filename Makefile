@@ -6,6 +6,9 @@ commit  := $(shell git rev-parse HEAD 2>/dev/null)
 dirty   := $(shell test -z "$$(git status --porcelain --untracked-files=no 2>/dev/null)" || echo true)
 go_sum  := $(shell (sha256sum go.sum || shasum -a 256 go.sum) 2>/dev/null | cut -d' ' -f1)
 
+# A go.work above the checkout is not ours.
+export GOWORK := off
+
 # The tests of all packages share the cache of compiled programs in the user's cache folder; GONAS_CACHE_DIR moves it.
 test_flags ?= -timeout 14m
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -255,8 +256,22 @@ func TestKilledBeforeItsConfiguration(t *testing.T) {
 	require.NoError(t, os.WriteFile(left, []byte("{"), 0o600))
 	_, _, err := openFolder(dir, run.Search)
 	assert.ErrorContains(t, err, "there is no config.json in it")
-	f, err := createFolder(dir, run.Spec{Command: run.Search})
+	f, err := createFolder(io.Discard, dir, run.Spec{Command: run.Search})
 	require.NoError(t, err)
-	defer f.Unlock()
 	assert.NoFileExists(t, left)
+	f.Unlock()
+
+	// Nor is anything lost where no epoch has ended.
+	require.NoError(t, os.WriteFile(filepath.Join(dir, evidence.ConfigFile), []byte("{}"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, evidence.EventsFile), nil, 0o600))
+	var said bytes.Buffer
+	f, err = createFolder(&said, dir, run.Spec{Command: run.Search})
+	require.NoError(t, err)
+	assert.Contains(t, said.String(), "no epoch has ended: it is started anew")
+	assert.NoFileExists(t, filepath.Join(dir, evidence.ConfigFile))
+	f.Unlock()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, evidence.ConfigFile), []byte("{}"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, run.CheckpointFile), nil, 0o600))
+	_, err = createFolder(io.Discard, dir, run.Spec{Command: run.Search})
+	assert.ErrorContains(t, err, "holds a run already")
 }

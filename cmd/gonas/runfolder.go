@@ -204,13 +204,37 @@ func (f runFlags) begin(a *app, fresh func() (job, error)) (string, *run.Result,
 	if err != nil {
 		return "", nil, err
 	}
-	folder, err := createFolder(f.Out, j.config.Spec)
+	folder, err := createFolder(a.stderr, f.Out, j.config.Spec)
 	if err != nil {
 		return "", nil, err
 	}
 	defer folder.Unlock()
 	result, err := a.work(folder, j)
+	if err != nil && !errors.Is(err, errInterrupted) && !stepped(folder.Dir) {
+		// What failed before its first step leaves nothing that could be in the way of the next try.
+		err = errors.Join(err, emptied(folder.Dir))
+		_ = os.Remove(folder.Dir) // where it is empty; it may have been there before
+	}
 	return folder.Dir, result, err
+}
+
+// stepped tells whether a run has done a step.
+func stepped(dir string) bool {
+	if _, err := os.Stat(filepath.Join(dir, run.CheckpointFile)); err == nil {
+		return true
+	}
+	events, err := evidence.ReadEvents(dir)
+	return err == nil && slices.ContainsFunc(events, func(e evidence.Event) bool { return e.Kind == run.EventStep })
+}
+
+// emptied removes what every run writes at its start.
+func emptied(dir string) error {
+	for _, name := range []string{evidence.EventsFile, evidence.RunFile, dataFile, evidence.ConfigFile} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // resume goes on with the run of a folder, from its last checkpoint if there is one.
@@ -318,7 +342,7 @@ func changedData(dir string, set *datasets.Set) string {
 }
 
 // createFolder makes the folder of a run. With an empty dir it is a new one in runs, named by time, run, profile and seed.
-func createFolder(dir string, s run.Spec) (*runfolder.Folder, error) {
+func createFolder(say io.Writer, dir string, s run.Spec) (*runfolder.Folder, error) {
 	if dir == "" {
 		of := s.Label()
 		if s.Command == run.Train {
@@ -337,7 +361,13 @@ func createFolder(dir string, s run.Spec) (*runfolder.Folder, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("--out %s: expected a folder: %w", dir, err)
 	}
-	if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == evidence.ConfigFile }) {
+	holds := func(name string) bool {
+		return slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == name })
+	}
+	if holds(evidence.ConfigFile) && !holds(run.CheckpointFile) && !holds(evidence.ResultFile) {
+		return startAnew(say, dir)
+	}
+	if holds(evidence.ConfigFile) {
 		return nil, fmt.Errorf("--out %s: holds a run already: go on with `gonas %s --resume %s`, or name another folder", dir, s.Command, shellWord(dir))
 	}
 	for _, e := range entries {
@@ -349,6 +379,20 @@ func createFolder(dir string, s run.Spec) (*runfolder.Folder, error) {
 		return nil, fmt.Errorf("--out %s: %w", dir, err)
 	}
 	return runfolder.Lock(dir)
+}
+
+// startAnew empties the folder of a run of which no epoch has ended, so that nothing of worth is in it, for another start.
+func startAnew(say io.Writer, dir string) (*runfolder.Folder, error) {
+	f, err := runfolder.Lock(dir)
+	if err != nil {
+		return nil, fmt.Errorf("--out: %w", err)
+	}
+	fmt.Fprintf(say, "%s: of the run that was started there no epoch has ended: it is started anew\n", dir)
+	if err := emptied(dir); err != nil {
+		f.Unlock()
+		return nil, err
+	}
+	return f, nil
 }
 
 // openFolder reads what the run of a folder is and takes hold of the folder.

@@ -154,6 +154,11 @@ func Search(ctx context.Context, env method.Env, c Config) (*run.Result, error) 
 		}
 		return err
 	}
+	if c.Evolution != nil {
+		if err := costs.Within(c.Evolution.MaxMACs); err != nil {
+			return nil, err
+		}
+	}
 	r, err := oneshot.Search(ctx, env, p, c.Config, []oneshot.Objective{c.Score(), costs.MACs()}, costs.AtMost(c.Evolution.MaxMACs), measure)
 	if err != nil {
 		return nil, err

@@ -128,7 +128,23 @@ func Search(ctx context.Context, env method.Env, c Config) (*run.Result, error) 
 	for i := range objectives {
 		objectives[i].Weight = c.Crowding[i]
 	}
+	if err := c.within(sums); err != nil {
+		return nil, err
+	}
 	return oneshot.Search(ctx, env, p, c.Config, objectives, c.atMost(sums, keep))
+}
+
+// within returns an error where no path is as fast as the configuration wants.
+func (c Config) within(sums latency.Sums) error {
+	least, path := sums.Shared, make([]int, len(sums.Layers))
+	for l, choices := range sums.Layers {
+		path[l] = slices.Index(choices, slices.Min(choices))
+		least += choices[path[l]]
+	}
+	if c.MaxLatency > 0 && least > c.MaxLatency {
+		return fmt.Errorf("config: max_latency_ms: no path of the space keeps %g: the fastest, choices %v, takes %.4g ms", c.MaxLatency, path, least)
+	}
+	return nil
 }
 
 // atMost adds the bound on the latency to one on the multiply-adds.

@@ -64,6 +64,22 @@ func (c Costs) Of(path []int) (macs, params int64) {
 	return sum.macs, sum.params
 }
 
+// Within returns an error where no path of the space has at most so many multiply-adds; 0 is no bound.
+func (c Costs) Within(macs int64) error {
+	path := make([]int, len(c.more))
+	for l, choices := range c.more {
+		for k := range choices {
+			if choices[k].macs < choices[path[l]].macs {
+				path[l] = k
+			}
+		}
+	}
+	if least, _ := c.Of(path); macs > 0 && least > macs {
+		return fmt.Errorf("config: evolution.max_macs: no path of the space keeps %d: the cheapest, choices %v, has %d multiply-adds", macs, path, least)
+	}
+	return nil
+}
+
 // AtMost bounds the multiply-adds of a path; 0 is no bound.
 func (c Costs) AtMost(macs int64) Constraint {
 	if macs == 0 {

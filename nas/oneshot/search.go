@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"github.com/gonas/gonas/datasets"
 	"github.com/gonas/gonas/nas/engine"
@@ -89,6 +90,9 @@ func (c Config) Goals(e *engine.Engine, p space.Paths) ([]Objective, Constraint,
 		return nil, nil, nil
 	}
 	costs, err := CountPaths(e, p)
+	if err == nil {
+		err = costs.Within(c.Evolution.MaxMACs)
+	}
 	return []Objective{c.Score(), costs.MACs(), costs.Params(c.Evolution.Params)}, costs.AtMost(c.Evolution.MaxMACs), err
 }
 
@@ -339,11 +343,20 @@ func evolution(ctx context.Context, env method.Env, s *Supernet, c Config, objec
 	if err != nil {
 		return nil, err
 	}
+	front := state.Front()
+	if least := front[0]; least.Violation > 0 {
+		texts := make([]string, len(objectives))
+		for i, o := range objectives {
+			texts[i] = fmt.Sprintf("%s %.4g %s", o.Name, least.Values[i]*o.Scale, o.Unit)
+		}
+		return nil, fmt.Errorf("none of the %d paths that were measured keeps the configuration's limits; the nearest, %s, is beyond them by %.3g times a limit: %s; raise the limit, or search longer",
+			state.Evaluations, s.Space.Code(least.Genome), least.Violation, strings.Join(texts, ", "))
+	}
 	f := &run.Front{Evaluations: state.Evaluations, Generations: state.History}
 	for _, o := range objectives {
 		f.Objectives = append(f.Objectives, o.Objective)
 	}
-	for _, m := range state.Front() {
+	for _, m := range front {
 		f.Members = append(f.Members, run.Member{Code: s.Space.Code(m.Genome), Values: m.Values})
 	}
 	slices.SortFunc(f.Members, func(a, b run.Member) int {

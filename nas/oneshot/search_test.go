@@ -97,6 +97,9 @@ func TestCosts(t *testing.T) {
 	assert.Equal(t, []string{"accuracy, %", "multiply-adds, M", "parameters, M"},
 		[]string{oneshot.Accuracy().Label(), costs.MACs().Label(), costs.Params(evolve.Minimise).Label()})
 	assert.Nil(t, costs.AtMost(0))
+	assert.NoError(t, costs.Within(0))
+	assert.NoError(t, costs.Within(macs))
+	assert.ErrorContains(t, costs.Within(1), "config: evolution.max_macs: no path of the space keeps 1: the cheapest, choices [")
 	assert.Zero(t, costs.AtMost(macs)(path))
 	assert.Positive(t, costs.AtMost(macs-1)(path))
 }
@@ -147,7 +150,7 @@ func TestFront(t *testing.T) {
 	costs, err := oneshot.CountPaths(e, p)
 	require.NoError(t, err)
 	lightest, _ := costs.Of(make([]int, 8))
-	bound := 3 * lightest
+	bound := 5 * lightest
 	env := method.Env{Engine: e, Train: images, Spec: spec(t, c)}
 	r, err := oneshot.Search(t.Context(), env, p, c, []oneshot.Objective{costs.MACs(), oneshot.Accuracy()}, costs.AtMost(bound))
 	require.NoError(t, err)
@@ -160,12 +163,18 @@ func TestFront(t *testing.T) {
 		require.NoError(t, err)
 		macs, _ := costs.Of(path)
 		assert.Equal(t, float64(macs), m.Values[0])
+		assert.LessOrEqual(t, macs, bound)
 	}
 	path, err := p.Parse(r.Front.Best().Code)
 	require.NoError(t, err)
 	network, err := p.Network(path)
 	require.NoError(t, err)
 	assert.Equal(t, &network, r.Network)
+
+	// A limit that no measured path keeps is no result.
+	_, err = oneshot.Search(t.Context(), env, p, c, []oneshot.Objective{costs.MACs(), oneshot.Accuracy()}, costs.AtMost(1))
+	require.ErrorContains(t, err, "keeps the configuration's limits; the nearest, ")
+	require.ErrorContains(t, err, "multiply-adds ")
 }
 
 // Leaving the ranking before training out changes nothing in the one after it.
