@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/gonas/gonas/internal/near"
 	"github.com/gonas/gonas/nas/ascnas"
 	"github.com/gonas/gonas/nas/autokws"
 	"github.com/gonas/gonas/nas/darts"
@@ -48,7 +49,7 @@ func Lookup(name string) (method.Method, error) {
 		}
 		names = append(names, m.Name)
 	}
-	return method.Method{}, fmt.Errorf("method %q: expected one of %s", name, strings.Join(names, ", "))
+	return method.Method{}, fmt.Errorf("method %q: expected one of %s%s", name, strings.Join(names, ", "), near.Hint(name, names))
 }
 
 // Labelled finds the method and the variant whose runs have a label, such as fairdarts or fairdarts-no01; false where

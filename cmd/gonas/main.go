@@ -11,8 +11,10 @@ import (
 	"regexp"
 	"strings"
 	"syscall"
+	"unicode"
 
 	"github.com/alecthomas/kong"
+	kongcompletion "github.com/jotaen/kong-completion"
 
 	"github.com/gonas/gonas/backend"
 	"github.com/gonas/gonas/datasets"
@@ -39,6 +41,11 @@ type cli struct {
 	Kernel    kernelCmd    `cmd:"" help:"The Jupyter kernel for notebooks."`
 	Lab       labCmd       `cmd:"" help:"Open JupyterLab on the notebooks."`
 	Version   versionCmd   `cmd:"" help:"Print version and commit."`
+	Help      helpCmd      `cmd:"" help:"Say what a command does, as COMMAND --help."`
+
+	Completion kongcompletion.Completion `cmd:"" help:"Print the completion of a shell: bash, zsh or fish."`
+
+	ShowVersion kong.VersionFlag `name:"version" help:"Print version and commit."`
 }
 
 // Exit codes.
@@ -62,7 +69,7 @@ func main() { os.Exit(execute(os.Args[1:])) }
 
 // execute is the program; the result is its exit code.
 func execute(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	// The first signal ends a run in order; a second one, while that takes its time, ends the process.
 	context.AfterFunc(ctx, stop)
@@ -71,13 +78,17 @@ func execute(args []string) int {
 	var root cli
 	parser, err := kong.New(&root, kong.Name("gonas"), kong.Writers(a.stdout, a.stderr),
 		kong.Description("Neural architecture search in Go on GoMLX and XLA."),
-		kong.Vars{"methods": methodNames(), "spaces": strings.Join(space.PathSpaces(), ", "), "tables": strings.Join(latency.Names(), ", "), "variants": variantNames(), "profiles": strings.Join(profile.Names(), ", "), "datasets": strings.Join(datasets.Names(), ", ")},
+		kong.Vars{"methods": methodNames(), "spaces": strings.Join(space.PathSpaces(), ", "), "tables": strings.Join(latency.Names(), ", "), "variants": variantNames(), "profiles": strings.Join(profile.Names(), ", "), "version": buildInfo().String(), "datasets": strings.Join(datasets.Names(), ", ")},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
 	if err != nil {
 		return a.fail(err)
 	}
 	if len(args) == 0 {
 		args = []string{"--help"}
+	}
+	kongcompletion.Register(parser)
+	if args[0] == "help" {
+		args = append(args[1:], "--help")
 	}
 	command, err := parser.Parse(doubleDashes(args))
 	if err != nil {
@@ -107,9 +118,21 @@ func (a *app) fail(err error) int {
 	return exitFailed
 }
 
-// oneLine puts an error's message on one line.
+// helpCmd stands in the list of commands; execute makes COMMAND --help of it.
+type helpCmd struct {
+	Command []string `arg:"" optional:"" help:"Command."`
+}
+
+// oneLine puts an error's message on one line, without what would move a terminal's cursor or change its colours: names come
+// from files of others.
 func oneLine(err error) string {
-	return strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+	text := strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+	return strings.Map(func(r rune) rune {
+		if r != '\t' && unicode.IsControl(r) {
+			return '\ufffd'
+		}
+		return r
+	}, text)
 }
 
 var singleDash = regexp.MustCompile(`^-[a-z][a-z-]+(=|$)`)

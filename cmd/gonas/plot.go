@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gonas/gonas/internal/near"
 	"github.com/gonas/gonas/plots"
 	"github.com/gonas/gonas/repro/evidence"
 	"github.com/gonas/gonas/repro/figures"
@@ -111,7 +112,7 @@ func (c plotCmd) figures() ([]figures.Figure, error) {
 		}
 		names = append(names, f.Name)
 	}
-	return nil, fmt.Errorf("plot %q: expected one of %s, all", c.Figure, strings.Join(names, ", "))
+	return nil, fmt.Errorf("plot %q: expected one of %s, all%s", c.Figure, strings.Join(names, ", "), near.Hint(c.Figure, names))
 }
 
 // pictureFiles are the picture of a name and the data beside it, by their endings.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gonas/gonas/backend"
 	"github.com/gonas/gonas/datasets"
+	"github.com/gonas/gonas/internal/near"
 	"github.com/gonas/gonas/nas"
 	"github.com/gonas/gonas/nas/engine"
 	"github.com/gonas/gonas/nas/method"
@@ -120,7 +121,7 @@ func checkPapers(papers []string) error {
 	}
 	for _, p := range papers {
 		if !slices.Contains(ids, p) {
-			return fmt.Errorf("paper %q: expected one of %v", p, ids)
+			return fmt.Errorf("paper %q: expected one of %v%s", p, ids, near.Hint(p, ids))
 		}
 	}
 	return nil

@@ -30,17 +30,24 @@ import (
 
 // runFlags are those of the commands that do one run.
 type runFlags struct {
-	Data        string  `help:"Folder with CIFAR-10, CIFAR-100, or images of your own, DIR/train/CLASS/* and DIR/val/CLASS/*, or DIR/CLASS/* (default: the part of CIFAR-10 inside this binary)." placeholder:"DIR"`
-	Dataset     string  `help:"Which data set lies in --data, where there could be several: one of ${datasets}." placeholder:"NAME"`
-	Classes     string  `help:"File with the classes of a folder of images in the order of their labels, a name a line (default: sorted as text, numbers as numbers)." placeholder:"FILE"`
-	Damaged     string  `help:"What becomes of images that cannot be read: error, or skip, which leaves out up to a tenth." enum:",error,skip" default:"" placeholder:"POLICY"`
-	Profile     string  `help:"One of ${profiles} (default: quick)." placeholder:"NAME"`
-	Seed        *uint64 `help:"Seed of all that is random: weights, batches, what is drawn (default: 0)." placeholder:"N"`
-	Config      string  `help:"JSON file with fields of the configuration to set, as in config.json's \"config\"." placeholder:"FILE"`
-	Out         string  `help:"Run folder to make (default: a new one in runs)." placeholder:"DIR"`
-	Resume      string  `help:"Run folder to go on with; nothing else is needed." placeholder:"DIR"`
-	Granularity string  `help:"Largest part of the network that is compiled as one: operation, edge, cell or network." placeholder:"LEVEL"`
-	JSON        bool    `help:"Print what came out as JSON."`
+	Data        string   `help:"Folder with CIFAR-10, CIFAR-100, or images of your own, DIR/train/CLASS/* and DIR/val/CLASS/*, or DIR/CLASS/* (default: the part of CIFAR-10 inside this binary)." placeholder:"DIR"`
+	Dataset     string   `help:"Which data set lies in --data, where there could be several: one of ${datasets}." placeholder:"NAME"`
+	Classes     string   `help:"File with the classes of a folder of images in the order of their labels, a name a line (default: sorted as text, numbers as numbers)." placeholder:"FILE"`
+	Damaged     string   `help:"What becomes of images that cannot be read: error, or skip, which leaves out up to a tenth." enum:",error,skip" default:"" placeholder:"POLICY"`
+	Profile     string   `help:"One of ${profiles} (default: quick)." placeholder:"NAME"`
+	Seed        *uint64  `help:"Seed of all that is random: weights, batches, what is drawn (default: 0)." placeholder:"N"`
+	Config      string   `help:"JSON file with fields of the configuration to set, as in config.json's \"config\", a run's config.json itself, or - for standard input." placeholder:"FILE"`
+	Set         []string `help:"Set a field of the configuration, after --config: weights.learning_rate=0.2. May be given several times." placeholder:"FIELD=VALUE" sep:"none"`
+	Quiet       bool     `help:"Say nothing while the run goes on, but errors."`
+	Out         string   `help:"Run folder to make (default: a new one in runs)." placeholder:"DIR"`
+	Resume      string   `help:"Run folder to go on with; nothing else is needed." placeholder:"DIR"`
+	Granularity string   `help:"Largest part of the network that is compiled as one: operation, edge, cell or network." placeholder:"LEVEL"`
+	JSON        bool     `help:"Print what came out as JSON."`
+}
+
+// resuming are the flags that a resumed run takes, the others at their defaults.
+func (f runFlags) resuming() runFlags {
+	return runFlags{Resume: f.Resume, JSON: f.JSON, Quiet: f.Quiet}
 }
 
 // profile is the one that is asked for.
@@ -56,11 +63,22 @@ func (f runFlags) profile() (string, error) {
 func (f runFlags) change(config any, name *string, seed *uint64, granularity *string) error {
 	if f.Config != "" {
 		was := *name
-		text, err := os.ReadFile(f.Config)
+		text, err := readConfig(f.Config)
 		if err != nil {
 			return fmt.Errorf("--config: %w", err)
 		}
 		if err := method.Decode(f.Config, text, config); err != nil {
+			return err
+		}
+		*name = was
+	}
+	for _, set := range f.Set {
+		was := *name
+		text, err := fieldAsJSON(set)
+		if err != nil {
+			return err
+		}
+		if err := method.Decode("--set "+set, text, config); err != nil {
 			return err
 		}
 		*name = was
@@ -75,6 +93,43 @@ func (f runFlags) change(config any, name *string, seed *uint64, granularity *st
 		*granularity = f.Granularity
 	}
 	return nil
+}
+
+// readConfig reads fields of a configuration, from a run's own config.json its configuration.
+func readConfig(path string) (text []byte, err error) {
+	if path == "-" {
+		text, err = io.ReadAll(io.LimitReader(os.Stdin, regular.Settings))
+	} else {
+		text, err = regular.Read(path, regular.Settings)
+	}
+	var whole struct {
+		Command string          `json:"command"`
+		Config  json.RawMessage `json:"config"`
+	}
+	if err == nil && json.Unmarshal(text, &whole) == nil && whole.Command != "" && whole.Config != nil {
+		return whole.Config, nil
+	}
+	return text, err
+}
+
+// fieldAsJSON makes JSON of FIELD=VALUE, where a field is a path such as weights.learning_rate; a value that is no JSON is a text.
+func fieldAsJSON(set string) ([]byte, error) {
+	field, value, found := strings.Cut(set, "=")
+	if !found || field == "" {
+		return nil, fmt.Errorf("--set %s: expected FIELD=VALUE, such as weights.learning_rate=0.2", set)
+	}
+	text := []byte(value)
+	if !json.Valid(text) {
+		text, _ = json.Marshal(value)
+	}
+	for parts := strings.Split(field, "."); len(parts) > 0; parts = parts[:len(parts)-1] {
+		name, err := json.Marshal(parts[len(parts)-1])
+		if err != nil {
+			return nil, err
+		}
+		text = slices.Concat([]byte("{"), name, []byte(":"), text, []byte("}"))
+	}
+	return text, nil
 }
 
 // blame names the file of --config before an error of a configuration that it changed.
@@ -174,6 +229,11 @@ type job struct {
 // do does a new run or, where the flags say so, goes on with the one of a folder, and prints what came out. again makes the
 // work of a run from its config.json, whose path is where.
 func (f runFlags) do(a *app, command string, fresh func() (job, error), again func(where string, c evidence.Config) (work, error), report func(io.Writer, string, run.Result) error) error {
+	if f.Quiet {
+		silent := *a
+		silent.stderr = io.Discard
+		a = &silent
+	}
 	var dir string
 	var result *run.Result
 	var err error

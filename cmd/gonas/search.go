@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -33,7 +34,7 @@ type searchCmd struct {
 // Run searches, in a new run folder or in one that was cut short.
 func (c searchCmd) Run(a *app) error {
 	switch {
-	case c.Resume != "" && c != searchCmd{runFlags: runFlags{Resume: c.Resume, JSON: c.JSON}}:
+	case c.Resume != "" && !reflect.DeepEqual(c, searchCmd{runFlags: c.resuming()}):
 		return errors.New("--resume DIR takes everything from the folder: leave out method and settings")
 	case c.Resume == "" && c.Method == "":
 		return fmt.Errorf("search: expected a method (%s) or --resume DIR", methodNames())

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 
 	"github.com/gonas/gonas/datasets"
@@ -37,7 +38,7 @@ const randomArch = "random"
 // Run trains, in a new run folder or in one that was cut short.
 func (c trainCmd) Run(a *app) error {
 	switch {
-	case c.Resume != "" && c != trainCmd{runFlags: runFlags{Resume: c.Resume, JSON: c.JSON}}:
+	case c.Resume != "" && !reflect.DeepEqual(c, trainCmd{runFlags: c.resuming()}):
 		return errors.New("--resume DIR takes everything from the folder: leave out architecture and settings")
 	case c.Resume == "" && c.Arch == "":
 		return errors.New("train: expected the file of a genotype, the run folder of a search, \"random\", or --resume DIR")

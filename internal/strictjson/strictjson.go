@@ -14,6 +14,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/gonas/gonas/internal/near"
 )
 
 // Decode reads text over v, which keeps what the text does not name; from is what errors call the text. A byte order mark in
@@ -31,7 +33,7 @@ func Decode(from string, text []byte, v any) error {
 	case errors.As(err, &syntactic):
 		return fmt.Errorf("%s: %s%s%s", from, line(text, syntactic.ByteOffset), at(syntactic.JSONPointer), syntax(syntactic))
 	case errors.As(err, &semantic):
-		return fmt.Errorf("%s: %s%w", from, line(text, semantic.ByteOffset), meaning(semantic, text))
+		return fmt.Errorf("%s: %s%w", from, line(text, semantic.ByteOffset), meaning(semantic, text, v))
 	}
 	return fmt.Errorf("%s: %w", from, err)
 }
@@ -91,14 +93,43 @@ func syntax(e *jsontext.SyntacticError) string {
 }
 
 // Unknown is the error within those of [Decode] that names a field which is not known.
-type Unknown struct{ Field string }
+type Unknown struct {
+	Field string
+	// Known are the names of all fields.
+	Known []string
+}
 
-func (e *Unknown) Error() string { return fmt.Sprintf("unknown field %q", e.Field) }
+func (e *Unknown) Error() string {
+	return fmt.Sprintf("unknown field %q%s", e.Field, near.Hint(e.Field, e.Known))
+}
 
-func meaning(e *json.SemanticError, text []byte) error {
+// fields are the names that a type's values have in JSON, those of values within them too.
+func fields(t reflect.Type, seen map[reflect.Type]bool) (names []string) {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
+		return fields(t.Elem(), seen)
+	case reflect.Struct:
+	default:
+		return nil
+	}
+	if seen[t] {
+		return nil
+	}
+	seen[t] = true
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" && name != "-" {
+			names = append(names, name)
+		}
+		names = append(names, fields(f.Type, seen)...)
+	}
+	return names
+}
+
+func meaning(e *json.SemanticError, text []byte, v any) error {
 	if errors.Is(e.Err, json.ErrUnknownName) {
 		parent := at(e.JSONPointer.Parent())
-		return fmt.Errorf("%s%w", parent, &Unknown{e.JSONPointer.LastToken()})
+		return fmt.Errorf("%s%w", parent, &Unknown{e.JSONPointer.LastToken(), fields(reflect.TypeOf(v), map[reflect.Type]bool{})})
 	}
 	if e.Err != nil && !errors.Is(e.Err, strconv.ErrSyntax) && !errors.Is(e.Err, strconv.ErrRange) {
 		return fmt.Errorf("%s%w", at(e.JSONPointer), e.Err)

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/gonas/gonas/datasets"
+	"github.com/gonas/gonas/internal/near"
 	"github.com/gonas/gonas/internal/ranges"
 	"github.com/gonas/gonas/internal/strictjson"
 	"github.com/gonas/gonas/nas/engine"
@@ -167,7 +168,7 @@ func (m Method) Variant(label string) (Variant, error) {
 	if labels == nil {
 		return Variant{}, fmt.Errorf("%s: variant %q: it has none", m.Name, label)
 	}
-	return Variant{}, fmt.Errorf("%s: variant %q: expected one of %s", m.Name, label, strings.Join(labels, ", "))
+	return Variant{}, fmt.Errorf("%s: variant %q: expected one of %s%s", m.Name, label, strings.Join(labels, ", "), near.Hint(label, labels))
 }
 
 // Config makes the method's configuration in a profile and a variant, with seed 0. The caller owns it.

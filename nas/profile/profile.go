@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/gonas/gonas/internal/near"
 )
 
 // Name of a profile.
@@ -27,7 +29,7 @@ func Names() []Name { return []Name{Smoke, Quick, GPU, Day, Paper} }
 // Check refuses a name that is not among [Names]; the error lists them.
 func Check(name Name) error {
 	if !slices.Contains(Names(), name) {
-		return fmt.Errorf("profile %q: expected one of %s", name, strings.Join(Names(), ", "))
+		return fmt.Errorf("profile %q: expected one of %s%s", name, strings.Join(Names(), ", "), near.Hint(name, Names()))
 	}
 	return nil
 }
