@@ -33,6 +33,7 @@ type cli struct {
 	Search    searchCmd    `cmd:"" help:"Search for an architecture."`
 	Kws       kwsCmd       `cmd:"" help:"Hear keywords in recordings and in a stream of sound."`
 	Train     trainCmd     `cmd:"" help:"Train an architecture from scratch and test it."`
+	Runs      runsCmd      `cmd:"" help:"The runs of a folder: list, show, compare."`
 	Repro     reproCmd     `cmd:"" help:"Check the papers' claims: make the runs, decide, verify."`
 	Landscape landscapeCmd `cmd:"" help:"Measure the validation accuracy around the parameters that a search ended with."`
 	Latency   latencyCmd   `cmd:"" help:"Tables of how long the blocks of networks take."`
@@ -54,6 +55,19 @@ const (
 	exitUsage       = 2
 	exitInterrupted = 130
 )
+
+// usageError is an error of what was asked for, not of doing it: exit code 2.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// wrongUsage marks an error as one of wrong usage.
+func wrongUsage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return usageError{err}
+}
 
 // errInterrupted marks an error whose message has said how to go on.
 var errInterrupted = errors.New("interrupted")
@@ -106,6 +120,9 @@ func execute(args []string) int {
 	case errors.Is(err, errInterrupted):
 		fmt.Fprintln(a.stderr, "gonas: "+oneLine(err))
 		return exitInterrupted
+	case errors.As(err, new(usageError)):
+		a.fail(err)
+		return exitUsage
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		fmt.Fprintln(a.stderr, "gonas: interrupted")
 		return exitInterrupted

@@ -112,7 +112,7 @@ func (c plotCmd) figures() ([]figures.Figure, error) {
 		}
 		names = append(names, f.Name)
 	}
-	return nil, fmt.Errorf("plot %q: expected one of %s, all%s", c.Figure, strings.Join(names, ", "), near.Hint(c.Figure, names))
+	return nil, wrongUsage(fmt.Errorf("plot %q: expected one of %s, all%s", c.Figure, strings.Join(names, ", "), near.Hint(c.Figure, names)))
 }
 
 // pictureFiles are the picture of a name and the data beside it, by their endings.

@@ -121,7 +121,7 @@ func checkPapers(papers []string) error {
 	}
 	for _, p := range papers {
 		if !slices.Contains(ids, p) {
-			return fmt.Errorf("paper %q: expected one of %v%s", p, ids, near.Hint(p, ids))
+			return wrongUsage(fmt.Errorf("paper %q: expected one of %v%s", p, ids, near.Hint(p, ids)))
 		}
 	}
 	return nil

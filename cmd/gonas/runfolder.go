@@ -54,7 +54,7 @@ func (f runFlags) resuming() runFlags {
 func (f runFlags) profile() (string, error) {
 	name := cmp.Or(f.Profile, profile.Quick)
 	if err := profile.Check(name); err != nil {
-		return name, fmt.Errorf("--profile: %w", err)
+		return name, wrongUsage(fmt.Errorf("--profile: %w", err))
 	}
 	return name, nil
 }
@@ -79,7 +79,7 @@ func (f runFlags) change(config any, name *string, seed *uint64, granularity *st
 			return err
 		}
 		if err := method.Decode("--set "+set, text, config); err != nil {
-			return err
+			return wrongUsage(err)
 		}
 		*name = was
 	}
@@ -116,7 +116,7 @@ func readConfig(path string) (text []byte, err error) {
 func fieldAsJSON(set string) ([]byte, error) {
 	field, value, found := strings.Cut(set, "=")
 	if !found || field == "" {
-		return nil, fmt.Errorf("--set %s: expected FIELD=VALUE, such as weights.learning_rate=0.2", set)
+		return nil, wrongUsage(fmt.Errorf("--set %s: expected FIELD=VALUE, such as weights.learning_rate=0.2", set))
 	}
 	text := []byte(value)
 	if !json.Valid(text) {

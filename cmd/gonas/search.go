@@ -13,6 +13,7 @@ import (
 	"gonum.org/v1/gonum/stat"
 
 	"github.com/gonas/gonas/datasets"
+	"github.com/gonas/gonas/internal/near"
 	"github.com/gonas/gonas/nas"
 	"github.com/gonas/gonas/nas/arch"
 	"github.com/gonas/gonas/nas/engine"
@@ -35,9 +36,9 @@ type searchCmd struct {
 func (c searchCmd) Run(a *app) error {
 	switch {
 	case c.Resume != "" && !reflect.DeepEqual(c, searchCmd{runFlags: c.resuming()}):
-		return errors.New("--resume DIR takes everything from the folder: leave out method and settings")
+		return wrongUsage(errors.New("--resume DIR takes everything from the folder: leave out method and settings"))
 	case c.Resume == "" && c.Method == "":
-		return fmt.Errorf("search: expected a method (%s) or --resume DIR", methodNames())
+		return wrongUsage(fmt.Errorf("search: expected a method (%s) or --resume DIR", methodNames()))
 	}
 	return c.do(a, run.Search, func() (job, error) { return c.job(a) }, resumedSearch, reportSearch)
 }
@@ -46,14 +47,14 @@ func (c searchCmd) Run(a *app) error {
 func (c searchCmd) job(a *app) (job, error) {
 	m, err := nas.Lookup(c.Method)
 	if err != nil {
-		return job{}, err
+		return job{}, wrongUsage(err)
 	}
 	name, err := c.profile()
 	if err != nil {
 		return job{}, err
 	}
 	if _, err := m.Variant(c.Variant); err != nil {
-		return job{}, fmt.Errorf("--variant: %w", err)
+		return job{}, wrongUsage(fmt.Errorf("--variant: %w", err))
 	}
 	config, err := m.Config(name, c.Variant)
 	if err != nil {
@@ -62,7 +63,7 @@ func (c searchCmd) job(a *app) (job, error) {
 	common := config.Shared()
 	if c.Space != "" {
 		if !slices.Contains(m.Spaces, c.Space) {
-			return job{}, fmt.Errorf("--space %s: %s searches %s", c.Space, m.Name, strings.Join(m.Spaces, ", "))
+			return job{}, wrongUsage(fmt.Errorf("--space %s: %s searches %s%s", c.Space, m.Name, strings.Join(m.Spaces, ", "), near.Hint(c.Space, m.Spaces)))
 		}
 		common.Space = c.Space
 	}

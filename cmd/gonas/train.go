@@ -39,9 +39,9 @@ const randomArch = "random"
 func (c trainCmd) Run(a *app) error {
 	switch {
 	case c.Resume != "" && !reflect.DeepEqual(c, trainCmd{runFlags: c.resuming()}):
-		return errors.New("--resume DIR takes everything from the folder: leave out architecture and settings")
+		return wrongUsage(errors.New("--resume DIR takes everything from the folder: leave out architecture and settings"))
 	case c.Resume == "" && c.Arch == "":
-		return errors.New("train: expected the file of a genotype, the run folder of a search, \"random\", or --resume DIR")
+		return wrongUsage(errors.New("train: expected the file of a genotype, the run folder of a search, \"random\", or --resume DIR"))
 	}
 	return c.do(a, run.Train, func() (job, error) { return c.job(a) }, resumedTraining, reportTraining)
 }
@@ -137,7 +137,7 @@ func (c trainCmd) find(say io.Writer, size space.Size) (trained, error) {
 	}
 	n, err := zoo.Get(c.Arch)
 	if err != nil {
-		return trained{}, fmt.Errorf("train %s: expected %q, a file, a run folder or a network of the zoo: %w", c.Arch, randomArch, err)
+		return trained{}, wrongUsage(fmt.Errorf("train %s: expected %q, a file, a run folder or a network of the zoo: %w", c.Arch, randomArch, err))
 	}
 	return trained{name: c.Arch, network: n.Network}, nil
 }
