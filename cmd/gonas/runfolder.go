@@ -43,6 +43,9 @@ type runFlags struct {
 	Resume      string   `help:"Run folder to go on with; nothing else is needed." placeholder:"DIR"`
 	Granularity string   `help:"Largest part of the network that is compiled as one: operation, edge, cell or network." placeholder:"LEVEL"`
 	JSON        bool     `help:"Print what came out as JSON."`
+
+	// from is the run whose data are taken where none are named.
+	from *evidence.Config
 }
 
 // resuming are the flags that a resumed run takes, the others at their defaults.
@@ -143,6 +146,12 @@ func (f runFlags) blame(err error) error {
 // openData finds the data of a kind that the flags name, or those in the binary where none are named, and says where they lie:
 // of a run's config.json what tells how to find them again. What a user has to know of them goes to standard error.
 func (f runFlags) openData(a *app, command string, kind datasets.Kind) (set *datasets.Set, at evidence.Config, err error) {
+	if f.Data == "" && f.from != nil && f.from.DataDir != "" && f.Dataset == "" && f.Classes == "" {
+		fmt.Fprintf(a.stderr, "data: %s, as the search had them; --data takes others\n", f.from.DataDir)
+		at.DataDir, at.Classes, at.SkipDamaged, at.Command = f.from.DataDir, f.from.Classes, f.from.SkipDamaged || f.Damaged == "skip", command
+		set, err = openSet(a.stderr, f.from.Spec.Data.Name, kind, at)
+		return set, at, err
+	}
 	if f.Data == "" {
 		if f.Dataset != "" && f.Dataset != datasets.EmbeddedName || f.Classes != "" || f.Damaged != "" {
 			return nil, at, errors.New("--dataset, --classes and --damaged say how to take the folder of --data: give --data DIR")

@@ -157,7 +157,7 @@ func reportSearch(w io.Writer, dir string, r run.Result) error {
 	case r.Network != nil:
 		fmt.Fprintf(w, "the network is in %s/%s: gonas train %s\n", dir, evidence.NetworkFile, shellWord(dir))
 	case r.Genotype != nil:
-		fmt.Fprintf(w, "%s; the two strongest edges of every node instead: gonas train %s\n", run.ErrNothingDerived, shellWord(dir))
+		fmt.Fprintf(w, "%s; lower the threshold (--set threshold=0.5), search longer, or train the two strongest edges of every node instead: gonas train %s --derive darts\n", run.ErrNothingDerived, shellWord(dir))
 	}
 	return nil
 }

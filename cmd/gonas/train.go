@@ -29,6 +29,7 @@ import (
 
 type trainCmd struct {
 	Arch string `arg:"" optional:"" help:"Network of the zoo, file of a network or genotype (JSON, or Genotype(…) as text, FILE:NAME of several), the run folder of a search, or \"random\" for one drawn by the seed."`
+	Derive string `help:"What to train where a search kept nothing that a network could be built of: darts takes the two strongest edges of every node." enum:",darts" default:"" placeholder:"RULE"`
 	runFlags
 }
 
@@ -67,6 +68,13 @@ func (c trainCmd) job(a *app) (job, error) {
 		return job{}, err
 	}
 	kind := train.Kind(what.network)
+	if info, err := os.Stat(c.Arch); err == nil && info.IsDir() && c.Data == "" {
+		found, err := evidence.ReadConfig(c.Arch)
+		if err != nil {
+			return job{}, err
+		}
+		c.from = &found
+	}
 	set, at, err := c.openData(a, run.Train, kind)
 	if err != nil {
 		return job{}, err
@@ -126,7 +134,7 @@ func (c trainCmd) find(say io.Writer, size space.Size) (trained, error) {
 	info, err := os.Stat(c.Arch)
 	switch {
 	case err == nil && info.IsDir():
-		return foundBy(c.Arch)
+		return foundBy(c.Arch, c.Derive != "")
 	case err == nil:
 		return readNetwork(say, c.Arch, "", size)
 	}
@@ -143,7 +151,7 @@ func (c trainCmd) find(say io.Writer, size space.Size) (trained, error) {
 }
 
 // foundBy is the network of a run folder or, where none can be built of the cells in it, what takes its place.
-func foundBy(dir string) (trained, error) {
+func foundBy(dir string, substitute bool) (trained, error) {
 	r, err := evidence.ReadResult(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return trained{}, fmt.Errorf("train %s: expected the folder of a run that has ended: %w", dir, err)
@@ -159,6 +167,8 @@ func foundBy(dir string) (trained, error) {
 	switch {
 	case network == nil && r.Genotype == nil:
 		return t, fmt.Errorf("train %s: expected a run that found a network, this one ranks networks", dir)
+	case network == nil && !substitute:
+		return t, fmt.Errorf("train %s: %w; --derive darts trains the two strongest edges of every node instead", dir, run.ErrNothingDerived)
 	case network == nil:
 		if network, t.instead, err = diff.Substitute(r); err != nil {
 			return t, fmt.Errorf("train %s: %w", dir, err)

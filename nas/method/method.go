@@ -221,9 +221,21 @@ func resize(c Config, size dataSize) error {
 	return Decode("size", text, c)
 }
 
-// Fit makes the network of a configuration that has a size one for the classes and channels of samples, and says what that
-// changed; nothing where it is for such samples already.
+// Fit makes the network of a configuration that has a size one for the classes and channels of samples, and numbers of samples
+// that a profile takes no more than there are, and says what that changed; nothing where it is for such samples already.
 func Fit(c Config, samples datasets.Source) (string, error) {
+	fitted, err := fitSize(c, samples)
+	if f, ok := c.(interface{ FitSamples(n int) string }); ok && err == nil {
+		if more := f.FitSamples(samples.Len()); more != "" && fitted != "" {
+			fitted += "; " + more
+		} else {
+			fitted += more
+		}
+	}
+	return fitted, err
+}
+
+func fitSize(c Config, samples datasets.Source) (string, error) {
 	was, err := sizeOf(c)
 	now := dataSize{samples.Classes(), samples.Shape()[2]}
 	if was != nil && c.Shared().Sound != nil {

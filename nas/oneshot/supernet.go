@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -74,6 +75,27 @@ type Data struct {
 	Train datasets.BatchSource
 	// Recalibrate has one batch, Measure any number of them: training images and held-out ones as they are in evaluation.
 	Recalibrate, Measure datasets.BatchSource
+}
+
+// FitSamples lowers the numbers of samples that a profile recalibrates and measures on to those of a source of n, and says what
+// that changed.
+func (c *Config) FitSamples(n int) string {
+	train, holdout, err := datasets.SearchSplit(n, c.Seed, 1-c.Holdout)
+	if err != nil {
+		return "" // which the search says
+	}
+	var parts []string
+	for _, f := range []struct {
+		name  string
+		value *int
+		most  int
+	}{{"recalibrate", &c.Recalibrate, len(train)}, {"measure", &c.Measure, len(holdout)}} {
+		if *f.value > f.most {
+			parts = append(parts, fmt.Sprintf("%s is %d samples, all that there are, in the place of %d", f.name, f.most, *f.value))
+			*f.value = f.most
+		}
+	}
+	return strings.Join(parts, "; ")
 }
 
 // Split makes the batches of a source for a configuration.
