@@ -37,7 +37,7 @@ func environment(t testing.TB) []string {
 func TestScripts(t *testing.T) {
 	env := environment(t)
 	testscript.Run(t, testscript.Params{Dir: filepath.Join("testdata", "script"), RequireExplicitExec: true,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"clips": clipsCommand},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"clips": clipsCommand, "images": imagesCommand},
 		Setup: func(e *testscript.Env) error {
 			e.Vars = append(e.Vars, env...)
 			e.Vars = append(e.Vars, "GONAS_DATA=")
