@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/gonas/gonas/repro"
 	"github.com/gonas/gonas/repro/evidence"
 	"github.com/gonas/gonas/repro/report"
 )
@@ -20,6 +21,17 @@ func (c reproReportCmd) Run(a *app) error {
 	r, err := report.Load(c.Dir)
 	if err != nil {
 		return err
+	}
+	switch v, err := repro.Verify(c.Dir); {
+	case err != nil:
+		r.Unsound = []string{oneLine(err)}
+	case v.Sound():
+		r.Verified = fmt.Sprintf("Verified when this page was made: all %d verdicts follow from the raw logs.", len(v.Verdicts))
+	default:
+		r.Unsound = v.Problems()
+	}
+	for _, problem := range r.Unsound {
+		fmt.Fprintf(a.stderr, "%s: %s\n", c.Dir, problem)
 	}
 	out := c.Out
 	switch {

@@ -64,6 +64,9 @@ type page struct {
 	Kinds  []kindCount
 	Odd    []oddRow
 	Groups []group
+	// Findings are what the runs showed, the firmest first; Open names the values that they left open.
+	Findings []finding
+	Open     []finding
 	// Loose are the figures of no paper.
 	Loose []figureView
 	Boxes []machineView
@@ -87,6 +90,34 @@ type kindCount struct {
 type oddRow struct {
 	inconsistency
 	Printed string
+}
+
+// finding is a value that runs were made for.
+type finding struct {
+	ID, Name, Metric, Reason string
+	Status                   verdict.Status
+}
+
+// findings are the values of all claims that rest on runs, those that were decided and those that were left open.
+func (r *Report) findings() (decided, open []finding) {
+	order := []verdict.Status{verdict.NotReproduced, verdict.PublishedInconsistently, verdict.Reproduced, verdict.Consistent}
+	for _, c := range r.claims() {
+		for _, p := range c.Parts {
+			v := p.Verdict
+			if len(v.Seeds) == 0 || v.Kind == claims.Cost {
+				continue
+			}
+			f := finding{c.Record.ID, v.Part, c.Record.Metric, v.Reason, v.Status}
+			switch {
+			case slices.Contains(order, v.Status):
+				decided = append(decided, f)
+			case v.Status == verdict.Inconclusive:
+				open = append(open, f)
+			}
+		}
+	}
+	slices.SortStableFunc(decided, func(a, b finding) int { return slices.Index(order, a.Status) - slices.Index(order, b.Status) })
+	return decided, open
 }
 
 type group struct {
@@ -181,6 +212,7 @@ func (r *Report) HTML(w io.Writer, base string) error {
 		}
 		p.Groups = append(p.Groups, g)
 	}
+	p.Findings, p.Open = r.findings()
 	p.Loose = views(r.Figures, to)
 	for _, m := range r.Machines {
 		v := machineView{Machine: m}

@@ -36,7 +36,10 @@ type Report struct {
 	Figures []Figure
 	// Unknown names recorded verdicts of claims that the records no longer have.
 	Unknown []string
-	dir     string
+	// Verified says what came of recomputing the verdicts from the raw logs before the report was made, Unsound what disagrees.
+	Verified string
+	Unsound  []string
+	dir      string
 }
 
 // Paper is one paper's claims.
