@@ -157,14 +157,14 @@ func TestClipErrors(t *testing.T) {
 	_, err = images.Source().Batches(BatchRequest{Size: 4, Side: 32, Sound: speech()})
 	assert.ErrorContains(t, err, "batches of embedded train: sound: expected none for images")
 	for want, change := range map[string]func(*BatchRequest){
-		"batches of embedded-speech train: sound: the samples are clips":                     func(r *BatchRequest) { r.Sound = nil },
-		"sound: features: audio config: hop is 0":                                            func(r *BatchRequest) { r.Sound.Features.Hop = 0 },
-		"sample_rate: expected the 16000 samples a second that the clips have, got 8000":     func(r *BatchRequest) { r.Sound.Features.SampleRate = 8000 },
-		"sound: shift_ms: expected at least 0, got -1":                                       func(r *BatchRequest) { r.Sound.ShiftMS = -1 },
-		"sound: speed: expected at least 0 and less than 1, got 1":                           func(r *BatchRequest) { r.Sound.Speed = 1 },
-		"sound: noise: expected a share from 0 to 1 and a volume of at least 0, got 2 and 0": func(r *BatchRequest) { r.Sound.Noise = &Noise{Share: 2} },
-		"sound: spec_augment: expected numbers of at least 0":                                func(r *BatchRequest) { r.Sound.SpecAugment = &SpecAugment{TimeMasks: -1} },
-		"batches of embedded-speech train: BatchSize is 0, expected at least 1":              func(r *BatchRequest) { r.Size = 0 },
+		"batches of embedded-speech train: sound: the samples are clips":                 func(r *BatchRequest) { r.Sound = nil },
+		"sound: features: audio config: hop is 0":                                        func(r *BatchRequest) { r.Sound.Features.Hop = 0 },
+		"sample_rate: expected the 16000 samples a second that the clips have, got 8000": func(r *BatchRequest) { r.Sound.Features.SampleRate = 8000 },
+		"sound: shift_ms: expected at least 0, got -1":                                   func(r *BatchRequest) { r.Sound.ShiftMS = -1 },
+		"sound: speed: expected less than 1, got 1":                                      func(r *BatchRequest) { r.Sound.Speed = 1 },
+		"sound: noise.share: expected at most 1, got 2":                                  func(r *BatchRequest) { r.Sound.Noise = &Noise{Share: 2} },
+		"sound: spec_augment.time_masks: expected at least 0":                            func(r *BatchRequest) { r.Sound.SpecAugment = &SpecAugment{TimeMasks: -1} },
+		"batches of embedded-speech train: BatchSize is 0, expected at least 1":          func(r *BatchRequest) { r.Size = 0 },
 	} {
 		r := BatchRequest{Size: 4, Sound: speech()}
 		change(&r)

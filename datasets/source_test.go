@@ -23,7 +23,7 @@ func TestOpen(t *testing.T) {
 	assert.NotEmpty(t, embedded.Files())
 
 	dir := writeFiles(t, map[string]string{
-		"train/n1/a.JPEG": "grey", "train/n1/b.JPEG": "grey", "train/n2/c.JPEG": "grey", "val/n1/d.JPEG": "grey", "val/n2/e.JPEG": "grey"})
+		"train/n1/a.JPEG": grey(t), "train/n1/b.JPEG": grey(t), "train/n2/c.JPEG": grey(t), "val/n1/d.JPEG": grey(t), "val/n2/e.JPEG": grey(t)})
 	for _, name := range []string{"", FolderName} {
 		folder, err := Open(name, dir)
 		require.NoError(t, err)
@@ -84,7 +84,7 @@ func TestIdentity(t *testing.T) {
 	}
 	assert.Equal(t, id(ImageSet(part(0, 1, 2), test)), id(ImageSet(part(0, 1, 2).Clone(), test)))
 
-	files := map[string]string{"train/n1/a.JPEG": "grey", "train/n2/b.JPEG": "grey", "val/n1/c.JPEG": "grey", "val/n2/d.JPEG": "grey"}
+	files := map[string]string{"train/n1/a.JPEG": grey(t), "train/n2/b.JPEG": grey(t), "val/n1/c.JPEG": grey(t), "val/n2/d.JPEG": grey(t)}
 	open := func() *Set {
 		s, err := Open(FolderName, writeFiles(t, files))
 		require.NoError(t, err)
@@ -92,7 +92,7 @@ func TestIdentity(t *testing.T) {
 	}
 	first := id(open())
 	assert.Equal(t, first, id(open()), "wherever it lies")
-	files["train/n2/x.JPEG"] = "grey"
+	files["train/n2/x.JPEG"] = grey(t)
 	delete(files, "train/n2/b.JPEG")
 	assert.NotEqual(t, first, id(open()))
 	assert.False(t, first.Published)

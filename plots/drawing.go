@@ -22,6 +22,7 @@ import (
 
 // Drawing is a finished figure. Its methods may be called any number of times.
 type Drawing struct {
+	noPaper            bool
 	title, description string
 	width, height      float64
 	// Drawn in this order.
@@ -235,6 +236,12 @@ func (d Drawing) WriteSVG(w io.Writer) error {
 	return err
 }
 
+// WithoutPaper is the drawing on a transparent background, for a page of one's own. Its ink is dark.
+func (d Drawing) WithoutPaper() Drawing {
+	d.noPaper = true
+	return d
+}
+
 // annotate puts in what vgsvg leaves out: text alternatives, and fonts of equal widths for viewers without Liberation.
 func annotate(svg []byte, title, description string) ([]byte, error) {
 	open := bytes.Index(svg, []byte("<svg "))
@@ -278,13 +285,17 @@ func fixedWidth(element []byte) []byte {
 // maxPixels bounds the size of an image, 400 MB of memory.
 const maxPixels = 100e6
 
-// WritePNG writes the drawing as PNG on white, with dpi pixels an inch, rounded to a whole number.
+// WritePNG writes the drawing as PNG, on white unless it is one without paper, with dpi pixels an inch, rounded to a whole number.
 func (d Drawing) WritePNG(w io.Writer, dpi float64) error {
 	dots := math.Round(dpi)
 	if !(dots >= 1) || d.width*d.height*dots*dots/(72*72) > maxPixels {
 		return fmt.Errorf("plots: PNG of %q: dpi: expected at least 1 and at most %.0g pixels in all, got %g", d.title, maxPixels, dpi)
 	}
-	c := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(vg.Points(d.width), vg.Points(d.height)), vgimg.UseDPI(int(dots)))}
+	ground := color.Color(color.White)
+	if d.noPaper {
+		ground = color.Transparent
+	}
+	c := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(vg.Points(d.width), vg.Points(d.height)), vgimg.UseDPI(int(dots)), vgimg.UseBackgroundColor(ground))}
 	d.draw(c)
 	if _, err := c.WriteTo(w); err != nil {
 		return fmt.Errorf("plots: PNG of %q: %w", d.title, err)
@@ -305,8 +316,10 @@ func (d Drawing) draw(c vg.Canvas) {
 		c.SetLineDash(lengths, 0)
 	}
 	// Ink needs paper, also in a viewer with a dark background.
-	c.SetColor(paper)
-	c.Fill(outline(box{rect: rect{0, 0, d.width, d.height}}, at))
+	if !d.noPaper {
+		c.SetColor(paper)
+		c.Fill(outline(box{rect: rect{0, 0, d.width, d.height}}, at))
+	}
 	for _, m := range d.marks {
 		var path vg.Path
 		if m.dots { // a short line of that width each, which makes for the smallest SVG

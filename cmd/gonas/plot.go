@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -18,9 +19,10 @@ import (
 type plotCmd struct {
 	Figure string  `arg:"" help:"One of the figures listed above, or all."`
 	From   string  `required:"" placeholder:"DIR" help:"Folder of raw results: of a run (--out of gonas search or gonas train), or of evidence (--out of gonas repro run)."`
-	Out    string  `placeholder:"FILE" help:"Picture to write; its ending, .svg or .png, is the format. The data that it shows go beside it as .csv. Default: all three, for every run that the figure is of, in DIR/figures."`
+	Out    string  `placeholder:"FILE" help:"Picture to write; its ending, .svg or .png, is the format. The data that it shows go beside it as .csv. Of all figures the folder that they go to. Default: SVG, PNG and CSV, for every run that the figure is of, in DIR/figures."`
 	Of     string  `name:"run" placeholder:"LABEL-seedK" help:"Only this run of an evidence folder, by the name of its folder below search."`
 	DPI    float64 `default:"144" help:"Resolution of a PNG."`
+	Paper  string  `enum:"white,none" default:"white" help:"What is behind the ink: white, or none for pages of another colour."`
 }
 
 // Help is the text of --help between the usage and the flags.
@@ -63,10 +65,10 @@ func (c plotCmd) Run(a *app) error {
 		if err != nil {
 			return fmt.Errorf("plot %s --from %s: %w", f.Name, c.From, err)
 		}
-		if c.Out != "" {
+		if c.Out != "" && c.Figure != "all" {
 			files, err := pictureFiles(c.Out)
 			if err == nil {
-				err = writeFigure(list[0].Figure, c.DPI, files)
+				err = c.write(list[0].Figure, files)
 			}
 			if err != nil {
 				return err
@@ -75,8 +77,9 @@ func (c plotCmd) Run(a *app) error {
 			return err
 		}
 		for _, n := range list {
-			stem := filepath.Join(c.From, "figures", n.Stem)
-			if err := writeFigure(n.Figure, c.DPI, map[string]string{".svg": stem + ".svg", ".png": stem + ".png", ".csv": stem + ".csv"}); err != nil {
+			stem := filepath.Join(cmp.Or(c.Out, filepath.Join(c.From, "figures")), n.Stem)
+			files := map[string]string{".svg": stem + ".svg", ".png": stem + ".png", ".csv": stem + ".csv"}
+			if err := c.write(n.Figure, files); err != nil {
 				return err
 			}
 			written++
@@ -95,8 +98,8 @@ func (c plotCmd) Run(a *app) error {
 func (c plotCmd) figures() ([]figures.Figure, error) {
 	all := figures.List()
 	if c.Figure == "all" {
-		if c.Out != "" {
-			return nil, fmt.Errorf("plot all: writes into the folder's own figures, --out %s is for one figure", c.Out)
+		if ending := filepath.Ext(c.Out); ending == ".svg" || ending == ".png" {
+			return nil, wrongUsage(fmt.Errorf("plot all: --out names the folder of all figures, got the name of a file, %s", c.Out))
 		}
 		return all, nil
 	}
@@ -123,6 +126,14 @@ func pictureFiles(out string) (map[string]string, error) {
 		return nil, fmt.Errorf("%s: expected a name ending in .svg or .png, got %q", out, ending)
 	}
 	return map[string]string{format: out, ".csv": strings.TrimSuffix(out, ending) + ".csv"}, nil
+}
+
+// write is [writeFigure] as the flags say.
+func (c plotCmd) write(f plots.Figure, files map[string]string) error {
+	if c.Paper == "none" {
+		f.Drawing = f.WithoutPaper()
+	}
+	return writeFigure(f, c.DPI, files)
 }
 
 // writeFigure writes a figure in the formats of the endings, a PNG at a resolution.

@@ -38,9 +38,9 @@ func Decode(from string, text []byte, v any) error {
 	return fmt.Errorf("%s: %w", from, err)
 }
 
-// noNull refuses null where a value has no such state.
+// noNull refuses null where a value has no such state; a type that reads JSON itself knows.
 var noNull = json.UnmarshalFromFunc(func(d *jsontext.Decoder, v any) error {
-	if d.PeekKind() == jsontext.KindNull {
+	if _, reads := v.(interface{ UnmarshalJSON([]byte) error }); !reads && d.PeekKind() == jsontext.KindNull {
 		switch t := reflect.TypeOf(v).Elem(); t.Kind() {
 		case reflect.Pointer, reflect.Slice, reflect.Map, reflect.Interface:
 		default:

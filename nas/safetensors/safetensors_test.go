@@ -74,7 +74,7 @@ func TestReadRefuses(t *testing.T) {
 	for message, raw := range map[string][]byte{
 		"expected a header length of 8 bytes, the file has 3": {1, 2, 3},
 		"a header of 255 bytes does not fit a file of 9":      append([]byte{255, 0, 0, 0, 0, 0, 0, 0}, '{'),
-		"offset 8: header": file(`{"w"`),
+		"offset 12: header": file(`{"w"`),
 		`offset 9: tensor "w": F32 of shape [2] at [0 8] does not fit 4 bytes`:                                     file(`{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`, 1, 2, 3, 4),
 		`offset 9: tensor "w": F32 of shape [2] at [0 4] does not fit 4 bytes`:                                     file(`{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}`, 1, 2, 3, 4),
 		`offset 9: tensor "w": dtype: expected one of BF16, BOOL, F16, F32, F64, I16, I32, I64, I8, U8, got "C64"`: file(`{"w":{"dtype":"C64","shape":[1],"data_offsets":[0,8]}}`, 1, 2, 3, 4, 5, 6, 7, 8),
