@@ -12,7 +12,7 @@ export GOWORK := off
 # The tests of all packages share the cache of compiled programs in the user's cache folder; GONAS_CACHE_DIR moves it.
 test_flags ?= -timeout 14m
 
-.PHONY: all setup notebook-tools notebooks build repro test e2e golden bench gpu-check-binaries lint clean
+.PHONY: all setup notebook-tools onnx-tools notebooks build repro test e2e golden bench gpu-check-binaries lint clean
 
 all: setup build
 
@@ -37,7 +37,11 @@ repro: setup build
 notebooks: build notebook-tools
 	@tools/run-notebooks.sh
 
-test: setup notebook-tools
+# What reads ONNX files beside us, for their tests.
+onnx-tools:
+	@tools/onnx.sh
+
+test: setup notebook-tools onnx-tools
 	go test $(test_flags) ./...
 
 # A notebook in JupyterLab in Chromium (Debian: apt install chromium), with screenshots in runs/e2e or E2E_OUT;

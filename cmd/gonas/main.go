@@ -35,6 +35,10 @@ type cli struct {
 	Train     trainCmd     `cmd:"" help:"Train an architecture from scratch and test it."`
 	Runs      runsCmd      `cmd:"" help:"The runs of a folder: list, show, compare."`
 	Repro     reproCmd     `cmd:"" help:"Check the papers' claims: make the runs, decide, verify."`
+	Count     zooCountCmd  `cmd:"" help:"Count a network: of the zoo, of a run, of a file."`
+	Draw      zooDrawCmd   `cmd:"" help:"Draw a network's cells or blocks."`
+	Eval      zooEvalCmd   `cmd:"" help:"Measure a network with given weights, or what a training has trained."`
+	Export    zooExportCmd `cmd:"" help:"Write a network's tensors, or the network as ONNX."`
 	Landscape landscapeCmd `cmd:"" help:"Measure the validation accuracy around the parameters that a search ended with."`
 	Latency   latencyCmd   `cmd:"" help:"Tables of how long the blocks of networks take."`
 	Plot      plotCmd      `cmd:"" help:"Redraw a figure from the raw results of a run or of evidence."`

@@ -28,7 +28,7 @@ import (
 )
 
 type trainCmd struct {
-	Arch string `arg:"" optional:"" help:"Network of the zoo, file of a network or genotype (JSON, or Genotype(…) as text, FILE:NAME of several), the run folder of a search, or \"random\" for one drawn by the seed."`
+	Arch   string `arg:"" optional:"" help:"Network of the zoo, file of a network or genotype (JSON, or Genotype(…) as text, FILE:NAME of several), the run folder of a search, or \"random\" for one drawn by the seed."`
 	Derive string `help:"What to train where a search kept nothing that a network could be built of: darts takes the two strongest edges of every node." enum:",darts" default:"" placeholder:"RULE"`
 	runFlags
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,7 +13,12 @@ import (
 
 	"github.com/gonas/gonas/backend"
 	"github.com/gonas/gonas/datasets"
+	"github.com/gonas/gonas/internal/atomicfile"
+	"github.com/gonas/gonas/nas/arch"
 	"github.com/gonas/gonas/nas/engine"
+	"github.com/gonas/gonas/nas/onnx"
+	"github.com/gonas/gonas/nas/run"
+	"github.com/gonas/gonas/nas/space"
 	"github.com/gonas/gonas/nas/train"
 	"github.com/gonas/gonas/nas/zoo"
 	"github.com/gonas/gonas/plots"
@@ -93,13 +99,13 @@ func (c zooShowCmd) Run(a *app) error {
 }
 
 type zooCountCmd struct {
-	Name string `arg:"" help:"Network."`
+	Name string `arg:"" help:"Network of the zoo, run folder, or file of a network or genotype."`
 	Size *int   `help:"Side of the images in pixels (default: the network's own)."`
 	JSON bool   `help:"Print JSON."`
 }
 
 func (c zooCountCmd) Run(a *app) error {
-	n, err := zoo.Get(c.Name)
+	n, err := netOf(a, c.Name)
 	if err != nil {
 		return err
 	}
@@ -162,13 +168,13 @@ func (zooDocCmd) Run(a *app) error {
 }
 
 type zooDrawCmd struct {
-	Name string  `arg:"" help:"Network."`
+	Name string  `arg:"" help:"Network of the zoo, run folder, or file of a network or genotype."`
 	Out  string  `required:"" help:"File to write; its ending, .svg or .png, is the format."`
 	DPI  float64 `default:"144" help:"Resolution of a PNG."`
 }
 
 func (c zooDrawCmd) Run(a *app) error {
-	n, err := zoo.Get(c.Name)
+	n, err := netOf(a, c.Name)
 	if err != nil {
 		return err
 	}
@@ -193,14 +199,19 @@ func (c zooDrawCmd) Run(a *app) error {
 }
 
 type zooExportCmd struct {
-	Name    string  `arg:"" help:"Network."`
+	Name    string  `arg:"" help:"Network of the zoo, or the run folder of a training, whose weights are taken."`
 	Out     string  `required:"" help:"File to write."`
+	Format  string  `enum:"safetensors,onnx" default:"safetensors" help:"safetensors: the tensors under PyTorch's names; onnx: the network with them, its input [batch, channels, height, width] as in PyTorch."`
+	Batch   int     `default:"1" help:"Samples a call of an ONNX file, in which it is fixed."`
 	Weights string  `help:"Take the tensors from this safetensors file."`
 	Seed    uint64  `help:"Seed of fresh weights, where no others are asked for."`
 	Golden  float64 `help:"Fill by the formula of the reference numbers with this gain, 3 for instance."`
 }
 
 func (c zooExportCmd) Run(a *app) error {
+	if info, err := os.Stat(c.Name); err == nil && info.IsDir() {
+		return c.trained(a)
+	}
 	n, err := zoo.Get(c.Name)
 	if err != nil {
 		return err
@@ -219,10 +230,40 @@ func (c zooExportCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	return c.write(a, n.Network, w)
+}
+
+// trained exports what a training has trained, without the state of its optimizer.
+func (c zooExportCmd) trained(a *app) error {
+	if c.Weights != "" || c.Golden != 0 || c.Seed != 0 {
+		return fmt.Errorf("zoo export %s: the weights are the run's: leave out --weights, --golden and --seed", c.Name)
+	}
+	w, err := trainedWeights("export", c.Name)
+	if err != nil {
+		return err
+	}
+	r, err := evidence.ReadResult(c.Name)
+	if err != nil {
+		return err
+	}
+	return c.write(a, *r.Spec.Network, w)
+}
+
+// write writes the file in its format.
+func (c zooExportCmd) write(a *app, network arch.Network, w zoo.Weights) error {
+	if c.Format == "onnx" {
+		err := atomicfile.Write(c.Out, 0o644, func(to io.Writer) error { return onnx.Write(to, network, w, c.Batch) })
+		if err != nil {
+			return err
+		}
+		in := network.Input
+		_, err = fmt.Fprintf(a.stdout, "%s: ONNX, opset %d, %s [%d, %d, %d, %d] to %s [%d, %d]\n", c.Out, onnx.Opset, onnx.Input, c.Batch, in[2], in[0], in[1], onnx.Output, c.Batch, network.Classes)
+		return err
+	}
 	if err := zoo.WriteWeights(c.Out, w); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.stdout, "%s: %d tensors\n", c.Out, len(w))
+	_, err := fmt.Fprintf(a.stdout, "%s: %d tensors\n", c.Out, len(w))
 	return err
 }
 
@@ -236,8 +277,8 @@ func readWeights(a *app, n *zoo.Net, path string) (zoo.Weights, error) {
 }
 
 type zooEvalCmd struct {
-	Name    string `arg:"" help:"Network."`
-	Weights string `required:"" help:"Safetensors file of its tensors."`
+	Name    string `arg:"" help:"Network of the zoo, or the run folder of a training."`
+	Weights string `help:"Safetensors file of its tensors; of the run folder of a training its own are taken without."`
 	Data    string `help:"Folder with CIFAR-10, or images in ImageNet's layout (DIR/val/CLASS/*.JPEG) for networks of 224 pixels; default: the part of CIFAR-10 inside this binary."`
 	Split   string `default:"val" help:"Sub-folder of an ImageNet layout; \"\" where the classes lie in the folder itself."`
 	Classes string `help:"File with all classes of the network in the order of its outputs, a name a line, where the folder's names do not give it." placeholder:"FILE"`
@@ -247,11 +288,11 @@ type zooEvalCmd struct {
 
 // Run measures a network on the test images.
 func (c zooEvalCmd) Run(a *app) error {
-	n, err := zoo.Get(c.Name)
+	n, err := netOf(a, c.Name)
 	if err != nil {
 		return err
 	}
-	w, err := readWeights(a, n, c.Weights)
+	w, err := c.weights(a, n)
 	if wrong := (*zoo.WeightsError)(nil); c.JSON && errors.As(err, &wrong) {
 		return errors.Join(writeJSON(a.stdout, wrong), err)
 	}
@@ -287,6 +328,48 @@ func (c zooEvalCmd) Run(a *app) error {
 	return err
 }
 
+// weights are those of the file, or those that a run has trained.
+func (c zooEvalCmd) weights(a *app, n *zoo.Net) (zoo.Weights, error) {
+	if c.Weights != "" {
+		return readWeights(a, n, c.Weights)
+	}
+	if info, err := os.Stat(c.Name); err != nil || !info.IsDir() {
+		return nil, wrongUsage(fmt.Errorf("eval %s: expected --weights FILE, or the run folder of a training", c.Name))
+	}
+	return trainedWeights("eval", c.Name)
+}
+
+// trainedWeights are those of a training's run folder.
+func trainedWeights(command, dir string) (zoo.Weights, error) {
+	r, err := evidence.ReadResult(dir)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: expected the folder of a training that has ended: %w", command, dir, err)
+	}
+	if r.Spec.Command != run.Train || r.Spec.Network == nil {
+		return nil, fmt.Errorf("%s %s: a search has no weights of its network: gonas train %s makes them", command, dir, shellWord(dir))
+	}
+	return train.Weights(dir, *r.Spec.Network)
+}
+
+// netOf is a network of the zoo, of a run folder or of a file.
+func netOf(a *app, name string) (*zoo.Net, error) {
+	path := name
+	if i := strings.LastIndex(name, ":"); i > 0 {
+		path = name[:i]
+	}
+	if _, err := os.Stat(path); err != nil {
+		return zoo.Get(name)
+	}
+	t, err := trainCmd{Arch: name}.find(a.stderr, space.Size{Classes: 10, InputChannels: 3})
+	if err != nil {
+		return nil, err
+	}
+	if t.network.Classes == 0 {
+		t.network.Classes = 10
+	}
+	return &zoo.Net{Entry: zoo.Entry{Name: t.name, Network: t.network}}, nil
+}
+
 // images are the test images of a network at its size.
 func (c zooEvalCmd) images(a *app, n *zoo.Net) (datasets.BatchSource, error) {
 	in := n.Network.Input
@@ -319,7 +402,11 @@ func (c zooEvalCmd) images(a *app, n *zoo.Net) (datasets.BatchSource, error) {
 		}
 		return folder.Source().Batches(request)
 	}
-	set, _, err := runFlags{Data: c.Data}.openData(a, "", train.Kind(n.Network))
+	flags := runFlags{Data: c.Data}
+	if found, err := evidence.ReadConfig(c.Name); err == nil {
+		flags.from = &found
+	}
+	set, _, err := flags.openData(a, "", train.Kind(n.Network))
 	if err != nil {
 		return nil, err
 	}
