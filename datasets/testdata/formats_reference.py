@@ -45,6 +45,7 @@ for how in (None, "tiff_lzw", "tiff_adobe_deflate", "packbits"):
 save("grey.tiff", im.convert("L"), "TIFF")
 save("palette.tiff", im.quantize(16), "TIFF")
 save("bits.tiff", im.convert("1"), "TIFF")
+save("jpeg.tiff", im, "TIFF", compression="jpeg")
 save("fax.tiff", im.convert("1"), "TIFF", compression="group4")
 save("cmyk.tiff", im.convert("CMYK"), "TIFF")
 save("alpha.tiff", Image.fromarray(rng.randint(0, 256, (H, W, 4)).astype("uint8")), "TIFF")
