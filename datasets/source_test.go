@@ -22,9 +22,8 @@ func TestOpen(t *testing.T) {
 	assert.Len(t, embedded.Files(), len(embedded.Train.Files())+len(embedded.Test.Files()))
 	assert.NotEmpty(t, embedded.Files())
 
-	grey := string(jpegOf(t, &RGB{Height: 2, Width: 2, Pix: make([]uint8, 12)}))
 	dir := writeFiles(t, map[string]string{
-		"train/n1/a.JPEG": grey, "train/n1/b.JPEG": grey, "train/n2/c.JPEG": grey, "val/n1/d.JPEG": grey, "val/n2/e.JPEG": grey})
+		"train/n1/a.JPEG": grey(t), "train/n1/b.JPEG": grey(t), "train/n2/c.JPEG": grey(t), "val/n1/d.JPEG": grey(t), "val/n2/e.JPEG": grey(t)})
 	for _, name := range []string{"", FolderName} {
 		folder, err := Open(name, dir)
 		require.NoError(t, err)
@@ -85,8 +84,7 @@ func TestIdentity(t *testing.T) {
 	}
 	assert.Equal(t, id(ImageSet(part(0, 1, 2), test)), id(ImageSet(part(0, 1, 2).Clone(), test)))
 
-	grey := string(jpegOf(t, &RGB{Height: 2, Width: 2, Pix: make([]uint8, 12)}))
-	files := map[string]string{"train/n1/a.JPEG": grey, "train/n2/b.JPEG": grey, "val/n1/c.JPEG": grey, "val/n2/d.JPEG": grey}
+	files := map[string]string{"train/n1/a.JPEG": grey(t), "train/n2/b.JPEG": grey(t), "val/n1/c.JPEG": grey(t), "val/n2/d.JPEG": grey(t)}
 	open := func() *Set {
 		s, err := Open(FolderName, writeFiles(t, files))
 		require.NoError(t, err)
@@ -94,7 +92,7 @@ func TestIdentity(t *testing.T) {
 	}
 	first := id(open())
 	assert.Equal(t, first, id(open()), "wherever it lies")
-	files["train/n2/x.JPEG"] = grey
+	files["train/n2/x.JPEG"] = grey(t)
 	delete(files, "train/n2/b.JPEG")
 	assert.NotEqual(t, first, id(open()))
 	assert.False(t, first.Published)
