@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path"
 	"path/filepath"
@@ -60,8 +61,8 @@ func OpenFolder(dir string, o FolderOptions) (*Set, error) {
 	if o.TrainOnly {
 		read, total = read[:1], train.Len()
 	}
-	for _, f := range read {
-		err := f.Check(o.SkipDamaged, func() {
+	for i, f := range read {
+		err := f.check(o.SkipDamaged, i == 0 && !published(train, test), func() {
 			if n := done.Add(1); o.Progress != nil {
 				o.Progress(int(n), total)
 			}
@@ -74,6 +75,7 @@ func OpenFolder(dir string, o FolderOptions) (*Set, error) {
 	if err := sameClasses(train, test); err != nil { // what is damaged may have been a class's last
 		return nil, err
 	}
+	test.Mean, test.Std = train.Mean, train.Std
 	set := FolderSet(train, test)
 	slices.Sort(notes)
 	set.Notes = slices.Compact(notes)
@@ -114,6 +116,9 @@ func openSplits(dir string) (train, test *ImageFolder, notes []string, err error
 	for i, name := range found {
 		if test, err = OpenImageFolder(dir, name); err == nil {
 			if rest := found[i+1:]; len(rest) > 0 {
+				if err := sameClassesOfOthers(train, dir, rest); err != nil {
+					return nil, nil, nil, err
+				}
 				notes = append(notes, fmt.Sprintf("%s: %s tests; not read: %s", dir, name, strings.Join(rest, ", ")))
 			}
 			return train, test, notes, nil
@@ -121,6 +126,33 @@ func openSplits(dir string) (train, test *ImageFolder, notes []string, err error
 		failures = append(failures, err)
 	}
 	return nil, nil, nil, failures[0]
+}
+
+// sameClassesOfOthers compares the classes of splits that are not read. Folders such as ImageNet's test, whose images have no
+// classes, are passed over.
+func sameClassesOfOthers(train *ImageFolder, dir string, splits []string) error {
+	for _, name := range splits {
+		other, err := OpenImageFolder(dir, name)
+		if err != nil || !slices.ContainsFunc(other.Classes, func(class string) bool { return slices.Contains(train.Classes, class) }) {
+			continue
+		}
+		if err := sameClasses(train, other); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SameAsTrain is the error of a split whose classes are others than those of the folder train beside it, if there is one.
+func (f *ImageFolder) SameAsTrain() error {
+	if _, err := os.Stat(filepath.Join(f.dir, "train")); err != nil || f.archive != nil {
+		return nil
+	}
+	train, err := OpenImageFolder(f.dir, "train")
+	if err != nil {
+		return nil // which is not what is measured
+	}
+	return sameClasses(train, f)
 }
 
 func trainLen(f *ImageFolder) int {
@@ -251,17 +283,33 @@ func (f *ImageFolder) Among(names []string) error {
 	return nil
 }
 
-// Check looks at every file, in parallel: its format by its first bytes, its size in pixels, and whether its end is there;
-// where one of these is in doubt the image is decoded. A damaged image is an error that names it and says how many there
-// are; with skip those are left out, up to a tenth of all. seen, which may be nil, is called for each file.
-func (f *ImageFolder) Check(skip bool, seen func()) error {
+// decoded is the number of images up to which a check decodes them all. Of larger folders it decodes that many, evenly
+// spread, and of the others looks at the beginning and the end.
+const decoded = 10000
+
+// Check looks at every file, in parallel: of up to 10,000 every image is decoded, of more that many; of the others it looks at
+// the format by the first bytes, the size in pixels, and whether the end is there, and decodes where one of these is in doubt. A
+// damaged image is an error that names it and says how many there are; with skip those are left out, up to a tenth of all. seen,
+// which may be nil, is called for each file.
+func (f *ImageFolder) Check(skip bool, seen func()) error { return f.check(skip, false, seen) }
+
+// check is Check; measure sets Mean and Std.
+func (f *ImageFolder) check(skip, measure bool, seen func()) error {
 	problems := make([]error, f.Len())
+	of := make([]colours, f.Len())
+	every := (f.Len() + decoded - 1) / decoded
 	next := atomic.Int64{}
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
 			for i := int(next.Add(1)) - 1; i < f.Len(); i = int(next.Add(1)) - 1 {
-				problems[i] = f.checkImage(i)
+				if i%every != 0 {
+					problems[i] = f.checkImage(i)
+				} else if im, err := f.Decode(i); err != nil {
+					problems[i] = err
+				} else if measure {
+					of[i] = coloursOf(im)
+				}
 				if seen != nil {
 					seen()
 				}
@@ -276,6 +324,9 @@ func (f *ImageFolder) Check(skip bool, seen func()) error {
 			damaged++
 			first = cmp.Or(first, err)
 		}
+	}
+	if measure {
+		f.Mean, f.Std = channels(of)
 	}
 	share := float64(damaged) / float64(max(1, f.Len()))
 	switch {
@@ -298,6 +349,53 @@ func (f *ImageFolder) Check(skip bool, seen func()) error {
 	f.Classes = slices.DeleteFunc(f.Classes, func(class string) bool { return classes[class] == nil })
 	f.label(classes)
 	return nil
+}
+
+// colours are an image's means and mean squares by channel, on the scale 0 to 1.
+type colours struct {
+	known        bool
+	mean, square [3]float64
+}
+
+func coloursOf(im *RGB) colours {
+	var sum, square [3]uint64
+	for p := 0; p < len(im.Pix); p += 3 {
+		for k, v := range im.Pix[p : p+3] {
+			sum[k] += uint64(v)
+			square[k] += uint64(v) * uint64(v)
+		}
+	}
+	c := colours{known: true}
+	n := float64(len(im.Pix) / 3)
+	for k := range 3 {
+		c.mean[k], c.square[k] = float64(sum[k])/(255*n), float64(square[k])/(255*255*n)
+	}
+	return c
+}
+
+// channels are mean and standard deviation of the images that are known, each of the same weight.
+func channels(of []colours) (mean, std [3]float64) {
+	n := 0.0
+	var square [3]float64
+	for _, c := range of {
+		if !c.known {
+			continue
+		}
+		n++
+		for k := range 3 {
+			mean[k] += c.mean[k]
+			square[k] += c.square[k]
+		}
+	}
+	if n == 0 {
+		return mean, std
+	}
+	const least = 1. / 255 // images of one colour have no deviation to divide by
+	for k := range 3 {
+		mean[k] /= n
+		std[k] = max(math.Sqrt(max(square[k]/n-float64(mean[k]*mean[k]), 0)), least)
+	}
+	return mean, std
 }
 
 // checkImage looks at one file.

@@ -88,7 +88,7 @@ func TestFolderLayouts(t *testing.T) {
 		"no splits": {images: imagesOf("", 10, "a", "b"), train: 16, test: 4, classes: []string{"a", "b"},
 			says: []string{"has no splits: 16 images train and 4 test, a fifth of each class by the SHA-256 of their names"}},
 		"numbers": {images: joined(imagesOf("train/", 1, "0", "1", "10", "2"), imagesOf("val/", 1, "0", "1", "10", "2")), train: 4, test: 4, classes: []string{"0", "1", "2", "10"},
-			says: []string{"the 4 classes are numbers and stand in their order (0, 1, 2, 10), where torchvision takes them as text (0, 1, 10, 2); --classes FILE gives another"}},
+			says: []string{"the 4 classes are numbered and stand in the order of the numbers (0, 1, 2, 10), where torchvision takes them as text (0, 1, 10, 2); --classes FILE gives another"}},
 		"test beside val": {images: joined(imagesOf("train/", 1, "a", "b"), imagesOf("val/", 1, "a", "b"), imagesOf("test/", 2, "a", "b")), train: 2, test: 2, classes: []string{"a", "b"},
 			says: []string{"val tests; not read: test"}},
 		"test alone": {images: joined(imagesOf("train/", 1, "a", "b"), imagesOf("test/", 2, "a", "b")), train: 2, test: 4, classes: []string{"a", "b"}},
@@ -191,17 +191,79 @@ func TestFormats(t *testing.T) {
 	assert.Positive(t, got.Height*got.Width)
 }
 
-// TestPNGChecksums: a wrong checksum of what is not pixels is passed over, as Pillow passes it over; one of pixels is an error.
-func TestPNGChecksums(t *testing.T) {
-	var b bytes.Buffer
-	require.NoError(t, png.Encode(&b, image.NewGray(image.Rect(0, 0, 2, 2))))
-	end, pixels := bytes.Clone(b.Bytes()), bytes.Clone(b.Bytes())
-	end[len(end)-1] ^= 1
-	pixels[len(pixels)-13] ^= 1                        // the last byte of IDAT's sum
-	_, err := DecodeRGB("end.png", end)
-	assert.NoError(t, err)
-	_, err = DecodeRGB("pixels.png", pixels)
-	assert.ErrorContains(t, err, "pixels.png: PNG image: damaged or truncated")
+// TestUnreadFormats: a few images of formats that are not read are left out, more than a tenth are an error.
+func TestUnreadFormats(t *testing.T) {
+	few := imagesOf("train/", 5, "a", "b")
+	f, err := OpenImageFolder(folderOf(t, few, map[string]string{"train/a/x.heic": "x"}), "train")
+	require.NoError(t, err)
+	assert.Equal(t, []LeftOut{{"train/a/x.heic", unreadImage}}, f.LeftOut)
+	for name, others := range map[string]map[string]string{
+		"extension": {"train/a/x.svg": "<svg>", "train/b/y.jp2": "y"},
+		"contents":  {"train/a/x": "\x00\x00\x00\x1cftypavif", "train/b/y.img": "\xff\x4f\xff\x51"},
+	} {
+		_, err := OpenImageFolder(folderOf(t, few, others), "train")
+		assert.ErrorContains(t, err, "2 of 12 images are of formats that are not read, more than a tenth, such as train/b/y", name)
+	}
+	_, err = OpenImageFolder(folderOf(t, imagesOf("train/", 1, "a", "b"), map[string]string{"train/a/x.bin": "x", "train/a/y.bin": "y", "train/a/z.bin": "z"}), "train")
+	assert.ErrorContains(t, err, "3 of 5 files are of no format that is read")
+}
+
+// TestOrderOfNumbers: names of the same text and a number are in the order of the numbers.
+func TestOrderOfNumbers(t *testing.T) {
+	for want, names := range map[string]string{
+		"0 1 2 10": "0 1 10 2", "class_1 class_10": "class_1 class_10", "class_9 class_10": "class_10 class_9", "1_cat 02_dog 10_ant": "02_dog 10_ant 1_cat",
+		"n00000002 n00000010": "n00000002 n00000010", "9999999999999999999 10000000000000000000": "10000000000000000000 9999999999999999999",
+		"": "ant bee", " ": "10_a 2_b c", "  ": "a10 b2",
+	} {
+		assert.Equal(t, strings.TrimSpace(want), strings.Join(numbersInOrder(strings.Fields(names)), " "), names)
+	}
+}
+
+// TestChannelsOfFolder: mean and deviation are of the training images, each of the same weight; both parts are normalised by
+// them, and images beyond the end of a header are looked into.
+func TestChannelsOfFolder(t *testing.T) {
+	file := func(c color.RGBA, width int) string {
+		im := image.NewRGBA(image.Rect(0, 0, width, 2))
+		for i := range 2 * width {
+			im.Set(i%width, i/width, c)
+		}
+		var b bytes.Buffer
+		require.NoError(t, png.Encode(&b, im))
+		return b.String()
+	}
+	white := file(color.RGBA{255, 255, 255, 255}, 3)
+	files := map[string]string{"train/a/0.png": file(color.RGBA{255, 51, 0, 255}, 3), "train/b/0.png": file(color.RGBA{0, 51, 0, 255}, 30), "val/a/0.png": white, "val/b/0.png": white}
+	s, err := Open("", writeFiles(t, files))
+	require.NoError(t, err)
+	id, err := s.Identity()
+	require.NoError(t, err)
+	assert.InDeltaSlice(t, []float64{0.5, 0.2, 0}, id.Mean[:], 1e-12)
+	assert.InDeltaSlice(t, []float64{0.5, 1. / 255, 1. / 255}, id.Std[:], 1e-6)
+	b, err := s.Test.Batches(BatchRequest{Size: 1, Side: 2})
+	require.NoError(t, err)
+	x, _, err := b.Fill(0, 0, nil, nil)
+	require.NoError(t, err)
+	assert.InDeltaSlice(t, []float32{1, 0.8 * 255, 255}, x[:3], 1e-3)
+
+	broken := []byte(white) // in its pixels, with header and end as they should be
+	at := bytes.Index(broken, []byte("IDAT"))
+	broken[at+6] ^= 0xff
+	files["val/b/0.png"] = string(broken)
+	_, err = Open("", writeFiles(t, files))
+	assert.ErrorContains(t, err, filepath.Join("val", "b", "0.png"))
+}
+
+// TestClassesOfWhatIsNotRead are compared, too.
+func TestClassesOfWhatIsNotRead(t *testing.T) {
+	_, err := Open("", folderOf(t, joined(imagesOf("train/", 1, "a", "b"), imagesOf("val/", 1, "a", "b"), imagesOf("test/", 1, "a", "c")), nil))
+	assert.ErrorContains(t, err, "c of ")
+	s, err := Open("", folderOf(t, joined(imagesOf("train/", 1, "a", "b"), imagesOf("val/", 1, "a", "b"), imagesOf("test/", 1, "images")), nil))
+	require.NoError(t, err)
+	assert.Equal(t, 2, s.Test.Len())
+	dir := folderOf(t, joined(imagesOf("train/", 1, "a", "b"), imagesOf("val/", 1, "b")), nil)
+	f, err := OpenImageFolder(dir, "val")
+	require.NoError(t, err)
+	assert.ErrorContains(t, f.SameAsTrain(), "a of ")
 }
 
 // TestFolderAmong: a part of a network's classes keeps the network's labels.

@@ -41,6 +41,9 @@ type ImageFolder struct {
 	// Notes say what a reader of the list has to know: another order of the classes than torchvision's.
 	Notes []string
 
+	// Mean and Std normalise the images, by channel on the scale 0 to 1; where they are 0, ImageNet's do.
+	Mean, Std [3]float64
+
 	dir     string            // of files on disk
 	archive map[string][]byte // of files in an archive, by path; nil for files on disk
 }
@@ -87,8 +90,8 @@ const mostDepth = 8
 // Files with the extension of a format that [DecodeRGB] reads are taken for images, others where their first bytes are
 // those of one; what is neither is in LeftOut. Nothing is decoded here: [ImageFolder.Check] does.
 //
-// Classes are numbered in the order of their names as text, as torchvision numbers them; where all are numbers, in the order
-// of the numbers, which Notes says. Instead of the files DIR may hold them as images.tar.gz, which is then read into memory
+// Classes are numbered in the order of their names as text, as torchvision numbers them; where all begin with the same text and a
+// number, in the order of the numbers, which Notes says. Instead of the files DIR may hold them as images.tar.gz, which is then read into memory
 // whole. A table DIR/labels.csv (columns class_index, wnid, name) or DIR/classes.csv (label, wnid, words) gives the classes
 // their names; where it numbers a class in another way, that is an error.
 func OpenImageFolder(dir, split string) (*ImageFolder, error) {
@@ -105,6 +108,9 @@ func OpenImageFolder(dir, split string) (*ImageFolder, error) {
 		return nil, err
 	}
 	if err := f.sort(names, split); err != nil {
+		return nil, err
+	}
+	if err := f.readable(); err != nil {
 		return nil, err
 	}
 	if err := f.readClassNames(); err != nil {
@@ -303,7 +309,7 @@ func (f *ImageFolder) sort(names []string, split string) error {
 func (f *ImageFolder) number(classes map[string][]string) {
 	f.Classes, f.Files, f.Labels = slices.Sorted(maps.Keys(classes)), nil, nil
 	if byNumber := numbersInOrder(f.Classes); byNumber != nil && !slices.Equal(byNumber, f.Classes) {
-		f.Notes = append(f.Notes, fmt.Sprintf("the %d classes are numbers and stand in their order (%s), where torchvision takes them as text (%s); --classes FILE gives another",
+		f.Notes = append(f.Notes, fmt.Sprintf("the %d classes are numbered and stand in the order of the numbers (%s), where torchvision takes them as text (%s); --classes FILE gives another",
 			len(byNumber), few(byNumber), few(f.Classes)))
 		f.Classes = byNumber
 	}
@@ -323,18 +329,24 @@ func (f *ImageFolder) label(classes map[string][]string) {
 	}
 }
 
-// numbersInOrder are names that are all whole numbers in the order of the numbers, else nil.
+// numberedClass is a name with a number behind a text, which may be empty.
+var numberedClass = regexp.MustCompile(`^([^0-9]*)([0-9]+)`)
+
+// numbersInOrder are names that all begin with the same text and a number behind it (0 and 10, class_1 and class_10, 2_cat and
+// 10_dog) in the order of the numbers, else nil.
 func numbersInOrder(names []string) []string {
-	numbers := map[string]int{}
-	for _, name := range names {
-		n, err := strconv.Atoi(name)
-		if err != nil || n < 0 {
+	text, digits := "", map[string]string{}
+	for i, name := range names {
+		m := numberedClass.FindStringSubmatch(name)
+		if m == nil || i > 0 && m[1] != text {
 			return nil
 		}
-		numbers[name] = n
+		text, digits[name] = m[1], strings.TrimLeft(m[2], "0")
 	}
 	out := slices.Clone(names)
-	slices.SortStableFunc(out, func(a, b string) int { return cmp.Compare(numbers[a], numbers[b]) })
+	slices.SortStableFunc(out, func(a, b string) int {
+		return cmp.Or(cmp.Compare(len(digits[a]), len(digits[b])), cmp.Compare(digits[a], digits[b]))
+	})
 	return out
 }
 
@@ -383,6 +395,43 @@ func (f *ImageFolder) sortAnnotated(names []string, split string) error {
 	return nil
 }
 
+// unread is why a file is left out that is neither an image that is read nor one of otherExtensions.
+const unread = "of no format that is read"
+
+// unreadImage is why an image is left out.
+const unreadImage = "an image of a format that is not read"
+
+// foreignExtensions and foreignBeginnings are those of images of other formats.
+var (
+	foreignExtensions = []string{".heic", ".heif", ".avif", ".jp2", ".j2k", ".jpx", ".jxl", ".svg", ".tga", ".psd", ".ico", ".pcx", ".exr", ".hdr", ".dds",
+		".xbm", ".xpm", ".pam", ".pfm", ".dcm", ".dng", ".cr2", ".nef", ".arw", ".raw"}
+	foreignBeginnings = []string{"\x00\x00\x00\x0cjP  ", "\xff\x4f\xff\x51", "\x00\x00\x00\x0cJXL ", "8BPS", "\x00\x00\x00\x1cftyp", "\x00\x00\x00\x20ftyp", "\x00\x00\x00\x18ftyp"}
+)
+
+// readable is the error of a folder of whose images more than a tenth are of formats that are not read, or of which most files
+// are none that are read.
+func (f *ImageFolder) readable() error {
+	images, files, example := 0, 0, ""
+	for _, l := range f.LeftOut {
+		switch l.Why {
+		case unreadImage:
+			images++
+			example = l.Path
+		case unread:
+			files++
+			example = cmp.Or(example, l.Path)
+		}
+	}
+	all := len(f.Files) + images
+	switch {
+	case float64(images) > mostLeftOut*float64(all):
+		return fmt.Errorf("images of %s: %d of %d images are of formats that are not read, more than a tenth, such as %s: expected JPEG, PNG, WebP, GIF, BMP, TIFF or PNM", f.Name, images, all, example)
+	case files > len(f.Files):
+		return fmt.Errorf("images of %s: %d of %d files are %s, such as %s: expected JPEG, PNG, WebP, GIF, BMP, TIFF or PNM", f.Name, files, all+files, unread, example)
+	}
+	return nil
+}
+
 // image tells whether a file is taken for an image, and remembers it where it is not.
 func (f *ImageFolder) image(name string) bool {
 	if isImage(name) {
@@ -392,10 +441,15 @@ func (f *ImageFolder) image(name string) bool {
 		f.LeftOut = append(f.LeftOut, LeftOut{name, "no image, by its extension"})
 		return false
 	}
-	if head, err := f.head(name); err == nil && formatOf(head) != "" {
+	head, err := f.head(name)
+	if err == nil && formatOf(head) != "" {
 		return true
 	}
-	f.LeftOut = append(f.LeftOut, LeftOut{name, "of no format that is read"})
+	if slices.Contains(foreignExtensions, strings.ToLower(path.Ext(name))) || slices.ContainsFunc(foreignBeginnings, func(begin string) bool { return bytes.HasPrefix(head, []byte(begin)) }) {
+		f.LeftOut = append(f.LeftOut, LeftOut{name, unreadImage})
+		return false
+	}
+	f.LeftOut = append(f.LeftOut, LeftOut{name, unread})
 	return false
 }
 

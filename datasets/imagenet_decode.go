@@ -4,19 +4,14 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 	"image"
 	"image/color"
-	"image/gif"
 	"image/jpeg"
 	"image/png"
-	"io"
+	"math"
 	"slices"
 
-	"github.com/spakin/netpbm"
-	"golang.org/x/image/bmp"
-	"golang.org/x/image/tiff"
-	"golang.org/x/image/webp"
+	"github.com/spakin/netpbm/npcolor"
 )
 
 // maxPixels bounds the images that DecodeRGB takes: what Pillow refuses as a decompression bomb.
@@ -24,9 +19,9 @@ const maxPixels = 178_956_970
 
 // DecodeRGB decodes an image in JPEG, PNG, WebP, GIF (its first picture), BMP, TIFF or PNM, told apart by its first bytes, as
 // Pillow's Image.open(...).convert("RGB") does: grey becomes three equal channels, CMYK is taken in Adobe's
-// polarity, alpha is dropped, an orientation in EXIF data is ignored. Of 16-bit values the high byte is taken; of 16-bit grey
-// images Pillow takes 255 for everything above 255, which leaves nothing of them. A wrong checksum of what is not pixels is
-// passed over in PNGs, as Pillow does. file is used in errors only, which are of type [*FormatError]; docs/data.md has a table
+// polarity, alpha is dropped, an orientation in EXIF data is ignored. Of 16-bit colours the high byte is taken; 16-bit grey is
+// cut off at 255, so that of an image that uses all 16 bits nothing is left, as in Pillow. A wrong checksum of a PNG's pixels is
+// passed over. file is used in errors only, which are of type [*FormatError]; docs/data.md has a table
 // of what is read how.
 //
 // JPEG's coefficients are decoded by Go's image/jpeg; chroma is scaled up with libjpeg's triangle
@@ -62,29 +57,42 @@ func newRGB(file string, height, width int) (*RGB, error) {
 }
 
 // decodeOther decodes what is no JPEG.
-func decodeOther(file, format string, data []byte) (*RGB, error) {
+func decodeOther(file, format string, data []byte) (out *RGB, err error) {
 	if format == "PNG" {
 		data = mendPNG(data)
 	}
 	fail := func(err error) error {
 		return &FormatError{File: file, Offset: -1, Field: format + " image", Problem: "damaged or truncated", Err: decoderError(err)}
 	}
+	// A decoder that a damaged file makes panic is no reason to end.
+	defer func() {
+		if r := recover(); r != nil {
+			out, err = nil, fail(fmt.Errorf("%v", r))
+		}
+	}()
 	codec := codecs[format]
 	config, err := codec.config(bytes.NewReader(data))
 	if err != nil {
 		return nil, fail(err)
 	}
-	out, err := newRGB(file, config.Height, config.Width)
-	if err != nil {
+	if out, err = newRGB(file, config.Height, config.Width); err != nil {
 		return nil, err
 	}
-	decoded, err := codec.decode(bytes.NewReader(data))
+	decoded, err := codec.decode(data)
 	if err != nil {
 		return nil, fail(err)
 	}
 	bounds := decoded.Bounds()
 	if bounds.Dy() != out.Height || bounds.Dx() != out.Width {
 		return nil, fail(fmt.Errorf("%d×%d pixels, its header says %d×%d", bounds.Dy(), bounds.Dx(), out.Height, out.Width))
+	}
+	switch d := decoded.(type) { // lossy WebP
+	case *image.YCbCr:
+		out.fromVideo(d)
+		return out, nil
+	case *image.NYCbCrA:
+		out.fromVideo(&d.YCbCr)
+		return out, nil
 	}
 	at := 0
 	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
@@ -94,6 +102,23 @@ func decodeOther(file, format string, data []byte) (*RGB, error) {
 				out.Pix[at], out.Pix[at+1], out.Pix[at+2] = c.R, c.G, c.B
 			case color.NRGBA64:
 				out.Pix[at], out.Pix[at+1], out.Pix[at+2] = uint8(c.R>>8), uint8(c.G>>8), uint8(c.B>>8)
+			case color.Gray16:
+				v := uint8(min(c.Y, math.MaxUint8))
+				out.Pix[at], out.Pix[at+1], out.Pix[at+2] = v, v, v
+			case npcolor.GrayM32:
+				v := uint8(min(share(c.Y, c.M, math.MaxUint16), math.MaxUint8))
+				out.Pix[at], out.Pix[at+1], out.Pix[at+2] = v, v, v
+			case npcolor.GrayM:
+				v := uint8(share(uint16(c.Y), uint16(c.M), math.MaxUint8))
+				out.Pix[at], out.Pix[at+1], out.Pix[at+2] = v, v, v
+			case npcolor.RGBM:
+				for k, v := range []uint8{c.R, c.G, c.B} {
+					out.Pix[at+k] = uint8(share(uint16(v), uint16(c.M), math.MaxUint8))
+				}
+			case npcolor.RGBM64:
+				for k, v := range []uint16{c.R, c.G, c.B} {
+					out.Pix[at+k] = uint8(share(v, c.M, math.MaxUint8))
+				}
 			default:
 				r, g, b, _ := c.RGBA()
 				out.Pix[at], out.Pix[at+1], out.Pix[at+2] = uint8(r>>8), uint8(g>>8), uint8(b>>8)
@@ -104,36 +129,9 @@ func decodeOther(file, format string, data []byte) (*RGB, error) {
 	return out, nil
 }
 
-// codecs are those of the formats of [formatOf] but JPEG.
-var codecs = map[string]struct {
-	decode func(io.Reader) (image.Image, error)
-	config func(io.Reader) (image.Config, error)
-}{
-	"PNG": {png.Decode, png.DecodeConfig}, "GIF": {gif.Decode, gif.DecodeConfig}, "BMP": {bmp.Decode, bmp.DecodeConfig},
-	"TIFF": {tiff.Decode, tiff.DecodeConfig}, "WebP": {webp.Decode, webp.DecodeConfig},
-	"PNM": {func(r io.Reader) (image.Image, error) { return netpbm.Decode(r, nil) }, netpbm.DecodeConfig},
-}
-
-// mendPNG gives the chunks of a PNG that hold no pixels, and nothing that these need, their right checksums.
-func mendPNG(data []byte) []byte {
-	out := data
-	for at := 8; at+12 <= len(data); {
-		length := int64(binary.BigEndian.Uint32(data[at:]))
-		end := int64(at) + 12 + length
-		if end > int64(len(data)) {
-			break
-		}
-		kind := string(data[at+4 : at+8])
-		ancillary := kind[0] >= 'a' && kind[0] <= 'z' || kind == "IEND"
-		if sum := crc32.ChecksumIEEE(data[at+4 : end-4]); ancillary && sum != binary.BigEndian.Uint32(data[end-4:]) {
-			if &out[0] == &data[0] {
-				out = slices.Clone(data)
-			}
-			binary.BigEndian.PutUint32(out[end-4:], sum)
-		}
-		at = int(end)
-	}
-	return out
+// share scales a value of PNM from 0 to largest to one from 0 to whole.
+func share(value, largest uint16, whole float64) float64 {
+	return min(math.RoundToEven(float64(value)/float64(largest)*whole), whole)
 }
 
 // jpegHead is what is needed of a JPEG file's markers.

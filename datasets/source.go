@@ -126,6 +126,11 @@ func (s folderSource) Batches(r BatchRequest) (BatchSource, error) {
 			config.Transform.Jitter = ColorJitter{Brightness: j[0], Contrast: j[1], Saturation: j[2], Hue: j[3]}
 		}
 	}
+	if f := s.folder; f.Mean != [3]float64{} || f.Std != [3]float64{} {
+		for k := range 3 {
+			config.Transform.Mean[k], config.Transform.Std[k] = float32(f.Mean[k]), float32(f.Std[k])
+		}
+	}
 	return NewImageBatches(s.folder, config)
 }
 
@@ -154,6 +159,10 @@ type Identity struct {
 	// ImageNet by the numbers of their images and classes, Speech Commands (v0.01 or v0.02) by those of its parts' recordings,
 	// DCASE2018's task 5 by those of its classes' and where the official lists of the fold are there.
 	Published bool `json:"published"`
+	// Mean and Std are what a folder's images are normalised by, by channel on the scale 0 to 1; 0 for other sets and for
+	// ImageNet, which have theirs by their names.
+	Mean [3]float64 `json:"mean,omitzero"`
+	Std  [3]float64 `json:"std,omitzero"`
 }
 
 // String says it for people.
@@ -177,6 +186,9 @@ func (s *Set) Identity() (id Identity, err error) {
 			s.identify(h)
 		}
 		fmt.Fprintf(h, "%d\n", part.source.Len())
+	}
+	if f, ok := s.Train.(folderSource); ok {
+		id.Mean, id.Std = f.folder.Mean, f.folder.Std
 	}
 	id.SHA256 = hex.EncodeToString(h.Sum(nil))
 	if s.published != nil {
@@ -282,8 +294,13 @@ func imageSet(name string, train, test *Images) *Set {
 // FolderSet is a data set of two folders of image files.
 func FolderSet(train, test *ImageFolder) *Set {
 	return &Set{Name: FolderName, Train: train.Source(), Test: test.Source(), published: func() (bool, error) {
-		return train.Len() == imageNetTrain && test.Len() == imageNetVal && len(train.Classes) == 1000, nil
+		return published(train, test), nil
 	}}
+}
+
+// published tells whether two folders have ImageNet's numbers of images and classes.
+func published(train, test *ImageFolder) bool {
+	return train.Len() == imageNetTrain && test.Len() == imageNetVal && len(train.Classes) == 1000
 }
 
 // Numbers of images of ImageNet-1k (ILSVRC 2012).

@@ -313,15 +313,20 @@ func resume(a *app, dir, command string, again func(string, evidence.Config) (wo
 		return nil, err
 	}
 	defer f.Unlock()
+	where := filepath.Join(dir, evidence.ConfigFile)
 	result, err := evidence.ReadResult(dir)
 	if err == nil {
+		if _, gone := os.Stat(c.DataDir); c.Data.Name == datasets.FolderName && gone == nil {
+			if _, err := sameData(io.Discard, where, c); err != nil {
+				return nil, fmt.Errorf("%w (the run has ended, on what was there before)", err)
+			}
+		}
 		fmt.Fprintf(a.stderr, "%s: the run has ended already\n", dir)
 		return &result, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	where := filepath.Join(dir, evidence.ConfigFile)
 	do, err := again(where, c)
 	if err != nil {
 		return nil, err
@@ -365,7 +370,11 @@ func (a *app) work(f *runfolder.Folder, j job) (*run.Result, error) {
 	}
 	result, err := f.Work(j.config, record, func(o run.Options) (*run.Result, error) {
 		o.Listeners = append(o.Listeners, showProgress(a.stderr))
-		return j.work(a.ctx, engine.New(b.Backend), j.data, o)
+		result, err := j.work(a.ctx, engine.New(b.Backend), j.data, o)
+		if err == nil && j.config.Data.Name == datasets.FolderName {
+			result.Classes = j.data.Train.ClassNames()
+		}
+		return result, err
 	})
 	if errors.Is(err, run.ErrInterrupted) {
 		return nil, fmt.Errorf("%w; go on with `gonas %s --resume %s`", errInterrupted, j.config.Command, shellWord(f.Dir))

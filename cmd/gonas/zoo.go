@@ -393,6 +393,8 @@ func (c zooEvalCmd) images(a *app, n *zoo.Net) (datasets.BatchSource, error) {
 			if err := folder.Among(names); err != nil {
 				return nil, err
 			}
+		} else if err := folder.SameAsTrain(); err != nil {
+			return nil, err
 		}
 		if got := len(folder.Classes); got != n.Network.Classes {
 			return nil, fmt.Errorf("zoo eval %s: %s has %d classes, expected the network's %d, or their labels are others: --classes FILE names them all in order", n.Name, folder.Name, got, n.Network.Classes)

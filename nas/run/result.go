@@ -164,6 +164,8 @@ type Result struct {
 	Front   *Front   `json:"front,omitempty"`
 	// Landscape is what was measured around the parameters that the search ended with.
 	Landscape *Landscape `json:"landscape,omitempty"`
+	// Classes are the names of the classes of a folder of images, in the order of the network's outputs.
+	Classes []string `json:"classes,omitempty"`
 	// ROC is how a network that was trained on words detects those of the test.
 	ROC *ROC `json:"roc,omitempty"`
 }
