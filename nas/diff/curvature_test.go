@@ -116,10 +116,10 @@ func TestMeasuringNamesTheField(t *testing.T) {
 	for want, change := range map[string]func(*diff.Config){
 		"config: curvature.batch: expected at least 2, got 1":                                                func(c *diff.Config) { c.Curvature.Batch = 1 },
 		"config: curvature.iterations: expected at least 1, got 0":                                           func(c *diff.Config) { c.Curvature.Iterations = 0 },
-		"config: curvature.tolerance: expected at least 0 and less than 1, got 1":                            func(c *diff.Config) { c.Curvature.Tolerance = 1 },
-		"config: landscape.points: expected an odd number of at least 3, got 4":                              func(c *diff.Config) { c.Landscape.Points = 4 },
-		"config: landscape.images: expected 2 to 64, or a multiple of 64, got 65":                            func(c *diff.Config) { c.Landscape.Images = 65 },
-		"config: landscape.radius: expected more than 0, got 0":                                              func(c *diff.Config) { c.Landscape.Radius = 0 },
+		"config: curvature.tolerance: expected less than 1, got 1":                                           func(c *diff.Config) { c.Curvature.Tolerance = 1 },
+		"config: landscape.points: expected an odd number of 3 to 1001, got 4":                               func(c *diff.Config) { c.Landscape.Points = 4 },
+		"config: landscape.images: expected 2 to 64, or a multiple of 64 of at most ten million, got 65":     func(c *diff.Config) { c.Landscape.Images = 65 },
+		"config: landscape.radius: expected more than 0 and at most 1e6, got 0":                              func(c *diff.Config) { c.Landscape.Radius = 0 },
 		"config: curvature.batch: expected at most the 2000 validation samples of embedded train, got 2001":  func(c *diff.Config) { c.Curvature.Batch = 2001 },
 		"config: landscape.images: expected at most the 2000 validation samples of embedded train, got 2048": func(c *diff.Config) { c.Landscape.Images = 2048 },
 	} {

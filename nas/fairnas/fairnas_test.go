@@ -147,7 +147,7 @@ func TestObjectives(t *testing.T) {
 	costs, err := oneshot.CountPaths(e, p)
 	require.NoError(t, err)
 	light, _ := costs.Of(make([]int, 8))
-	c.Evolution.MaxMACs = 2 * light
+	c.Evolution.MaxMACs = 20 * light
 	r, err := fairnas.Search(t.Context(), method.Env{Engine: e, Train: images.Source()}, c.Config)
 	require.NoError(t, err)
 	assert.Equal(t, []run.Objective{

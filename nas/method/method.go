@@ -76,7 +76,7 @@ type WeightsConfig struct {
 
 // Validate reports the first field out of range.
 func (c WeightsConfig) Validate() error {
-	return cmp.Or(ranges.Above("weights.learning_rate", c.LearningRate, 0, 1000), ranges.In("weights.learning_rate_min", c.LearningRateMin, 0, 1000),
+	return cmp.Or(ranges.Above("weights.learning_rate", c.LearningRate, 0, 1e30), ranges.In("weights.learning_rate_min", c.LearningRateMin, 0, 1e30),
 		ranges.Below("weights.momentum", c.Momentum, 0, 1), ranges.In("weights.weight_decay", c.WeightDecay, 0, 1000), ranges.In("weights.clip", c.Clip, 0, 1e9))
 }
 

@@ -163,10 +163,10 @@ func TestOwnTable(t *testing.T) {
 
 func TestValidate(t *testing.T) {
 	for want, change := range map[string]func(c *moga.Config){
-		"latency: expected one of":                                    func(c *moga.Config) { c.Latency = "" },
-		"max_latency_ms: expected at least 0, got -1":                 func(c *moga.Config) { c.MaxLatency = -1 },
-		"crowding_weights: expected three numbers of at least 0":      func(c *moga.Config) { c.Crowding = []float64{1, 1} },
-		"not all 0, of accuracy, latency and parameters, got [0 0 0]": func(c *moga.Config) { c.Crowding = []float64{0, 0, 0} },
+		"latency: expected one of":                                     func(c *moga.Config) { c.Latency = "" },
+		"max_latency_ms: expected at least 0, got -1":                  func(c *moga.Config) { c.MaxLatency = -1 },
+		"crowding_weights: expected three numbers from 0 to a million": func(c *moga.Config) { c.Crowding = []float64{1, 1} },
+		"not all 0, of accuracy, latency and parameters, got [0 0 0]":  func(c *moga.Config) { c.Crowding = []float64{0, 0, 0} },
 	} {
 		c := moga.DefaultConfig()
 		require.NoError(t, c.Validate())
