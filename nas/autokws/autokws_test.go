@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -86,6 +87,25 @@ func TestValidate(t *testing.T) {
 }
 
 // A search on recordings of words, made small enough to take seconds.
+// TestFullSizeStep: the published size, TC-ResNet14's chain at batch 64, takes a step on the words in the binary.
+func TestFullSizeStep(t *testing.T) {
+	b, err := backend.Open()
+	require.NoError(t, err)
+	words, err := datasets.OpenKind(datasets.KindSpeech, "")
+	require.NoError(t, err)
+	m := autokws.Method()
+	c, err := m.Config(profile.Paper, "")
+	require.NoError(t, err)
+	c.Shared().Epochs, c.Shared().StepsPerEpoch = 1, 1
+	require.NoError(t, m.Check(c))
+	r, err := m.Search(t.Context(), method.Env{Engine: engine.New(b.Backend), Train: words.Train}, c)
+	require.NoError(t, err)
+	assert.Equal(t, 64, c.Shared().Batch)
+	assert.InDelta(t, math.Log(12), r.Log.Column("train_loss")[0], 0.7, "twelve classes and a network that has not learned yet")
+	require.NotNil(t, r.Network)
+	assert.Len(t, r.Network.Chain.Blocks, 6)
+}
+
 func ExampleSearch() {
 	b, err := backend.Open()
 	if err != nil {

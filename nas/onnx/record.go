@@ -437,6 +437,10 @@ func (f *function) ConvGeneral(x, kernel compute.Value, axes compute.ConvolveAxe
 func (f *function) DotGeneral(a compute.Value, aContract, aBatch []int, b compute.Value, bContract, bBatch []int, config compute.DotGeneralConfig) (compute.Value, error) {
 	v, err := f.Function.DotGeneral(a, aContract, aBatch, b, bContract, bBatch, config)
 	return f.done(v, err, func() string {
+		// What MatMul is, more readers know than Einsum.
+		if rank := len(f.dims(a)); len(aBatch) == 0 && len(f.dims(b)) == 2 && slices.Equal(aContract, []int{rank - 1}) && slices.Equal(bContract, []int{0}) {
+			return f.add("MatMul", []string{f.name(a), f.name(b)})
+		}
 		letters := "abcdefghijklmnop"
 		next := 0
 		label := func() byte { next++; return letters[next-1] }
